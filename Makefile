@@ -1,0 +1,76 @@
+# make demo   the main job, end to end, against the embedded demo API      make test   all the tests
+# make setup  only the environment (.venv/bin/puretalk)                    make check  format, lint, types, tests
+
+SHELL := /bin/sh
+BIN := .venv/bin
+# The newest Python that is there and that we support; PYTHON=… chooses another one.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+UV := $(shell command -v uv 2>/dev/null)
+export UV_NO_PROGRESS = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export DLT_TELEMETRY = 0
+
+.PHONY: demo test check setup format lint types lock bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@head -n 2 Makefile | cut -c3-
+
+demo: .venv/ready
+	@$(BIN)/puretalk demo
+
+test: .venv/ready .venv/browser .venv/old-duckdb
+	$(BIN)/python -m pytest
+
+check: lint types test
+
+setup: .venv/ready
+	@echo "ready: $(BIN)/puretalk"
+
+lint: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/ready
+	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.13
+
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Versions and hashes only: no address of any registry.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --group dev pyproject.toml -o requirements.lock --upgrade
+
+.venv/ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "puretalk needs Python 3.11, 3.12 or 3.13 on the PATH" >&2; exit 1; }
+	@echo "setting up .venv (once) …"
+ifneq ($(UV),)
+	@$(UV) venv --quiet --clear --seed --python $(PYTHON) .venv
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+else
+	@$(PYTHON) -m venv --clear .venv 2>/dev/null || { rm -rf .venv; .ci/apt python3-venv && $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -m pip install --quiet --compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+endif
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q pipelines
+	@touch $@
+
+# The browser tests drive Debian's chromium.
+.venv/browser: .venv/ready
+	@command -v chromium >/dev/null 2>&1 || .ci/apt chromium
+	@touch $@
+
+# Old DuckDB clients read what we publish; each lives in a folder of its own.
+.venv/old-duckdb: .venv/ready tests/old-duckdb-1.4.lock tests/old-duckdb-1.5.lock
+	@for version in 1.4 1.5; do \
+		$(BIN)/python -m pip install --quiet --upgrade --require-hashes --no-deps \
+			--target .venv/duckdb-$$version -r tests/old-duckdb-$$version.lock || exit 1; done
+	@touch $@
+
+clean:
+	rm -rf .venv data .hypothesis .mypy_cache .pytest_cache .ruff_cache

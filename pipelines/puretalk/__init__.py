@@ -1,0 +1,30 @@
+"""puretalk: the connector and configuration warehouse for PureTalk AI voice assistants.
+
+    import puretalk
+    puretalk.table("assistants")                       # a pandas DataFrame
+    puretalk.read("SELECT name, model FROM puretalk.assistants WHERE deleted_at IS NULL")
+    puretalk.connect()                                 # a read-only DuckDB connection on the published snapshot
+
+`puretalk.puretalk_source()` is the dlt source for pipelines of your own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from puretalk.reader import connect, read, table
+    from puretalk.source import puretalk_source
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "connect", "puretalk_source", "read", "table"]
+
+_HOMES = {"connect": "reader", "read": "reader", "table": "reader", "puretalk_source": "source"}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names, loaded on first use: dlt and pandas take seconds that most callers do not need to wait."""
+    if name in _HOMES:
+        return getattr(import_module(f"puretalk.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'puretalk' has no attribute {name!r}")

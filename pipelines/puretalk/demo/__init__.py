@@ -1,0 +1,10 @@
+"""An embedded PureTalk API over a plausible account: what `make demo` syncs and what the tests storm.
+
+with DemoApi(Account(seed=1)) as api:
+    api.base_url, api.key
+"""
+
+from puretalk.demo.account import MISSING, TODAY, Account, Change
+from puretalk.demo.server import Asked, DemoApi, Seen, serve
+
+__all__ = ["MISSING", "TODAY", "Account", "Asked", "Change", "DemoApi", "Seen", "serve"]
