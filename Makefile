@@ -43,7 +43,7 @@ format: .venv/ready
 # Versions and hashes only: no address of any registry.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-annotate --no-header --group dev pyproject.toml -o requirements.lock --upgrade
+		--no-annotate --no-header --group dev pyproject.toml -o requirements.lock
 
 .venv/ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "puretalk needs Python 3.11, 3.12 or 3.13 on the PATH" >&2; exit 1; }

@@ -1,0 +1,351 @@
+"""The tables of the normalized layer: every table and column stated once, with type, key and meaning.
+
+From this dictionary follow the dlt schema hints (`source`), the Arrow types of the rows (`flatten`), the comments in
+DuckDB (`warehouse`) and the printed data dictionary (`puretalk docs`). Names and types are a contract: they only grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+#: Type of a column. `json` is JSON text, `timestamp` an instant in UTC with microseconds.
+ColumnType = Literal["text", "double", "bigint", "bool", "timestamp", "json"]
+
+#: The DuckDB type that each column type becomes.
+SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
+    {
+        "text": "VARCHAR",
+        "double": "DOUBLE",
+        "bigint": "BIGINT",
+        "bool": "BOOLEAN",
+        "timestamp": "TIMESTAMP WITH TIME ZONE",
+        "json": "JSON",
+    }
+)
+
+#: The schema that readers know.
+SCHEMA = "puretalk"
+#: The schema in which the tables really lie; SCHEMA holds a view on each. Clients up to DuckDB 1.4 name the catalog of
+#: `puretalk.duckdb` `puretalk`, and a catalog and a schema of one name make `puretalk.assistants` ambiguous, inside
+#: stored views too. `main.assistants` never is, and a bare `assistants` finds it.
+STORAGE_SCHEMA = "main"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `api_field` is the name of the API's field that it carries one to one, where it does."""
+
+    name: str
+    type: ColumnType
+    description: str
+    api_field: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: `key` identifies a row; `owner` is the column whose value a load replaces as a whole."""
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    owner: str | None = None
+    note: str = ""
+
+    @property
+    def description(self) -> str:
+        """Text of the table's comment: the grain, then what else a reader must know."""
+        return f"One row: {self.grain}. {self.note}".strip()
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def _api(type_: ColumnType, name: str, description: str) -> Column:
+    return Column(name, type_, description, api_field=name)
+
+
+_ASSISTANT_ID = Column("assistant_id", "text", "Id of the assistant (a UUID given by the API).")
+_CONTENT_HASH = "SHA-256 (hex) of the canonical JSON of {}; moves when, and only when, that changes."
+_EXTRA = Column(
+    "extra",
+    "json",
+    "JSON object of what the API sent beside the known fields, and of values that do not fit their column's type (the "
+    "column is then NULL). NULL when there is nothing.",
+)
+
+ASSISTANTS = Table(
+    "assistants",
+    grain="an assistant that a sync has ever seen, as the API showed it last",
+    note="Deleted assistants stay and have deleted_at.",
+    key=("assistant_id",),
+    columns=(
+        _api("text", "assistant_id", "Id of the assistant (a UUID given by the API)."),
+        _api("text", "name", "Name of the assistant."),
+        Column("user_id", "text", "Owner: key of users. NULL when the API gave no user with an e-mail."),
+        Column("voice_id", "text", "Voice: key of voices. NULL when the API gave no voice with an id."),
+        _api("text", "assistant_type", "Kind of assistant, for example single_prompt."),
+        _api("text", "model", "Language model, for example puretalk-plg."),
+        _api("text", "prompt", "Main prompt (system instruction); may hold {{variables}}."),
+        _api("text", "who_speaks_first", "Who opens the call: user or assistant."),
+        _api("text", "begin_message", "First sentence of the assistant on the phone; may hold {{variables}}."),
+        _api("text", "phone_number", "Phone number that the assistant answers, as the API writes it."),
+        _api("text", "timezone", "Time zone of the assistant (IANA name, as entered)."),
+        _api("text", "knowledge_base", "Reference to the knowledge base."),
+        _api("text", "custom_knowledge_base", "Text of the custom knowledge base."),
+        _api("text", "avatar", "URL of the assistant's picture."),
+        _api("double", "voice_stability", "Stability of the voice, a share from 0 to 1."),
+        _api("double", "voice_clarity_similarity", "Clarity and similarity of the voice, a share from 0 to 1."),
+        _api("bigint", "voice_stream_latency_optimization", "Level of latency optimization (the API's own scale)."),
+        _api("bool", "voice_boost", "Whether the voice is boosted."),
+        _api("double", "voice_speed", "Speed of the voice (the API's own scale; 1 is normal)."),
+        _api("bool", "call_recording_enabled", "Whether calls are recorded."),
+        _api(
+            "double", "reminder_message_frequency", "How often the assistant reminds a silent caller (API's own unit)."
+        ),
+        _api("double", "max_reminder_messages", "At most this many reminders in a call."),
+        _api("text", "post_analysis", "Definition of the analysis after a call; often JSON in a string."),
+        _api("text", "tools", "Tools of the assistant; often JSON in a string."),
+        _api("text", "chatbot_logo", "URL of the chatbot's logo."),
+        _api("text", "chatbot_accent_color", "Accent colour of the chatbot, normally #rrggbb."),
+        _api("text", "chatbot_faq", "Frequently asked questions of the chatbot; often JSON in a string."),
+        _api("text", "chatbot_begin_message", "First message of the chatbot."),
+        _api("bigint", "behavior", "Behaviour preset (an integer in the list endpoint)."),
+        _api("timestamp", "created_at", "When the assistant was created, as the API says (UTC)."),
+        _api("timestamp", "updated_at", "When the assistant was last changed, as the API claims (UTC); see is_silent."),
+        Column(
+            "content_hash",
+            "text",
+            _CONTENT_HASH.format("the configuration (assistant_versions.config)"),
+        ),
+        Column("first_seen_at", "timestamp", "When a sync first observed the assistant (UTC)."),
+        Column("deleted_at", "timestamp", "When a sync found the assistant deleted (UTC); NULL while it lives."),
+        _EXTRA,
+    ),
+)
+
+USERS = Table(
+    "users",
+    grain="a user who owns, or once owned, an assistant",
+    key=("user_id",),
+    columns=(
+        Column("user_id", "text", "Key, derived from the e-mail (UUID v5 of it, trimmed and in lower case)."),
+        _api("text", "name", "Name of the user."),
+        _api("text", "dp", "URL of the user's picture."),
+        _api("text", "email", "E-mail address, as the API writes it."),
+        Column("content_hash", "text", _CONTENT_HASH.format("the user")),
+        _EXTRA,
+    ),
+)
+
+VOICES = Table(
+    "voices",
+    grain="a voice that an assistant uses, or once used",
+    key=("voice_id",),
+    columns=(
+        _api("text", "voice_id", "Id of the voice, given by the API."),
+        _api("text", "name", "Name of the voice."),
+        _api("text", "avatar", "URL of the voice's picture."),
+        _api("text", "gender", "Gender of the voice, as the API says."),
+        _api("text", "demo_audio_url", "URL of an audio sample."),
+        _api("bool", "is_cloned", "Whether the voice was cloned from a person."),
+        _api("text", "language", "Language of the voice, as the API says."),
+        _api("text", "description", "Description of the voice."),
+        Column("content_hash", "text", _CONTENT_HASH.format("the voice")),
+        _EXTRA,
+    ),
+)
+
+_POSITION = Column("position", "bigint", "Place in the list, from 0.")
+_ITEM = Column("item", "json", "The list item as JSON, as it came.")
+
+ASSISTANT_VARIABLES = Table(
+    "assistant_variables",
+    grain="a variable of an assistant, in its order",
+    key=("assistant_id", "position"),
+    owner="assistant_id",
+    columns=(
+        _ASSISTANT_ID,
+        _POSITION,
+        Column("name", "text", "Name of the variable, as prompts use it in {{name}}."),
+        Column("value", "text", "Value of the variable, when the API gave one; JSON text when it is no string."),
+        _ITEM,
+    ),
+)
+
+ASSISTANT_VOICE_EMOTIONS = Table(
+    "assistant_voice_emotions",
+    grain="an emotion of an assistant's voice, in its order",
+    key=("assistant_id", "position"),
+    owner="assistant_id",
+    columns=(
+        _ASSISTANT_ID,
+        _POSITION,
+        Column("emotion", "text", "The emotion; NULL when the item is no string."),
+        _ITEM,
+    ),
+)
+
+ASSISTANT_CHATBOT_DOMAINS = Table(
+    "assistant_chatbot_domains",
+    grain="a domain that may embed an assistant's chatbot, in its order",
+    key=("assistant_id", "position"),
+    owner="assistant_id",
+    columns=(
+        _ASSISTANT_ID,
+        _POSITION,
+        Column("domain", "text", "The whitelisted domain as entered; NULL when the item is no string."),
+        _ITEM,
+    ),
+)
+
+_NODE = Column("node", "bigint", "Number of the state in the assistant's tree, in reading order, from 0.")
+
+ASSISTANT_LLM_STATES = Table(
+    "assistant_llm_states",
+    grain="a state (a node of the state tree, at any depth) of an assistant",
+    key=("assistant_id", "node"),
+    owner="assistant_id",
+    columns=(
+        _ASSISTANT_ID,
+        _NODE,
+        Column("parent_node", "bigint", "Node of the parent state; NULL at the top."),
+        Column("state_id", "text", "Id of the state as the API gives it; not necessarily unique."),
+        Column("parent_state_id", "text", "state_id of the parent; NULL at the top."),
+        Column("depth", "bigint", "Depth in the tree, 0 at the top."),
+        Column("path", "text", "Places from the top to this state, from 0, joined by slashes: 0/2/1."),
+        Column("sibling_position", "bigint", "Place among the children of the parent, from 0."),
+        Column("name", "text", "Name of the state."),
+        Column("description", "text", "Description of the state."),
+        Column("prompt", "text", "Prompt of the state; may hold {{variables}}."),
+        Column("x", "double", "Horizontal place in the editor (the API's own unit)."),
+        Column("y", "double", "Vertical place in the editor (the API's own unit)."),
+        Column("parameters", "json", "Parameters of the state as JSON."),
+        Column(
+            "extra",
+            "json",
+            "JSON of what else the state holds and of values that do not fit; the whole item when it is no object.",
+        ),
+    ),
+)
+
+ASSISTANT_LLM_STATE_TOOLS = Table(
+    "assistant_llm_state_tools",
+    grain="a tool of a state, in its order",
+    key=("assistant_id", "node", "position"),
+    owner="assistant_id",
+    columns=(
+        _ASSISTANT_ID,
+        Column("node", "bigint", "Node of the state (assistant_llm_states.node)."),
+        _POSITION,
+        Column("type", "text", "Kind of tool, for example function."),
+        Column("function_id", "text", "The API's functionId."),
+        Column("function_name", "text", "Name of the function."),
+        Column("function_description", "text", "Description of the function."),
+        Column("parameters", "json", "Parameters of the function as JSON (a JSON schema, normally)."),
+        _ITEM,
+    ),
+)
+
+ASSISTANT_VERSIONS = Table(
+    "assistant_versions",
+    grain="a version of an assistant's configuration that a sync observed",
+    note="Append-only. A change of a shared voice or user makes no version: it is a change of voices or users.",
+    key=("assistant_id", "observed_at"),
+    columns=(
+        _ASSISTANT_ID,
+        Column("observed_at", "timestamp", "When the sync received this version (UTC)."),
+        Column("updated_at", "timestamp", "When the API claimed that it was made (UTC)."),
+        Column("content_hash", "text", "SHA-256 (hex) of config."),
+        Column("is_silent", "bool", "Whether the content changed without updated_at moving."),
+        Column(
+            "previous_deleted_at",
+            "timestamp",
+            "When the assistant had been found deleted before it came back with this version (UTC); else NULL.",
+        ),
+        Column(
+            "config",
+            "json",
+            "The whole configuration as canonical JSON (sorted keys), with user_id and voice_id in place of the "
+            "shared objects user and voice, and without updated_at (it has a column).",
+        ),
+    ),
+)
+
+REJECTED_RECORDS = Table(
+    "rejected_records",
+    grain="a record that could not be used, when a sync met it first",
+    columns=(
+        Column("observed_at", "timestamp", "When the sync received it (UTC)."),
+        Column("reason", "text", "Why it could not be used."),
+        Column("record", "json", "The record as it came."),
+        Column("record_hash", "text", "SHA-256 (hex) of the record; the same record is kept once."),
+    ),
+    key=("record_hash",),
+)
+
+SYNC_RUNS = Table(
+    "sync_runs",
+    grain="a sync that published",
+    note="Runs that failed published nothing and stand in the log files only.",
+    key=("run_id",),
+    columns=(
+        Column("run_id", "text", "Id of the run: its start time and a random part; sorts by time."),
+        Column("started_at", "timestamp", "When the run started (UTC)."),
+        Column("finished_at", "timestamp", "When everything had been read and the load began (UTC)."),
+        Column("pages", "bigint", "Pages received, over all walks."),
+        Column("seen", "bigint", "Distinct assistants that the last walk saw."),
+        Column("api_count", "bigint", "What the API itself said the number of assistants is, at the end."),
+        Column("new", "bigint", "Assistants seen for the first time."),
+        Column("changed", "bigint", "Assistants whose updated_at had moved."),
+        Column("silent", "bigint", "Assistants whose content had changed although updated_at had not."),
+        Column("unchanged", "bigint", "Assistants that were as the warehouse had them, and were not loaded."),
+        Column("older", "bigint", "Assistants whose answer was older than the warehouse's, and was not believed."),
+        Column("deleted", "bigint", "Assistants found deleted."),
+        Column("returned", "bigint", "Assistants that had been deleted and came back."),
+        Column("held", "bigint", "Assistants that are missing, but whose deletion is held back or unconfirmed."),
+        Column("rejected", "bigint", "Records that could not be used."),
+        Column("rejected_new", "bigint", "Records that could not be used and were not known yet."),
+        Column("users_changed", "bigint", "Users that are new or changed."),
+        Column("voices_changed", "bigint", "Voices that are new or changed."),
+        Column("versions", "bigint", "Versions added to the history."),
+        Column(
+            "rows_loaded", "bigint", "Assistants, users, voices and rejected records written; 0 on a quiet account."
+        ),
+        Column("retries", "bigint", "Requests that had to be repeated."),
+        Column("walks", "bigint", "Walks over all pages that were needed."),
+        Column("is_complete", "bool", "Whether a walk was complete: every id of the account, each exactly once."),
+        Column("is_exact", "bool", "Whether the published state equals the API: complete, and nothing held or older."),
+        Column("drift", "json", "What differed from the documented shape: field path → number of records."),
+        Column("notes", "json", "What the run could not repair, in words (a list)."),
+    ),
+)
+
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            ASSISTANTS,
+            USERS,
+            VOICES,
+            ASSISTANT_VARIABLES,
+            ASSISTANT_VOICE_EMOTIONS,
+            ASSISTANT_CHATBOT_DOMAINS,
+            ASSISTANT_LLM_STATES,
+            ASSISTANT_LLM_STATE_TOOLS,
+            ASSISTANT_VERSIONS,
+            REJECTED_RECORDS,
+            SYNC_RUNS,
+        )
+    }
+)
+
+#: Tables whose rows belong to one assistant and are replaced together with it.
+CHILD_TABLES: tuple[Table, ...] = tuple(table for table in TABLES.values() if table.owner == "assistant_id")

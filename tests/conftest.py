@@ -1,0 +1,56 @@
+"""Every test runs as on a machine where nobody has set anything; `account` and `api` are a small demo account."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from puretalk.demo import Account, DemoApi
+
+#: What a developer's shell may hold and a test must not see.
+_SETTINGS = ("PURETALK_", "SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "CREDENTIALS")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No settings, no proxy, no telemetry, a HOME of its own: for fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in list(os.environ):
+            if name.startswith(_SETTINGS) or name in _PROXIES:
+                environment.delenv(name)
+        _live_in(tmp_path_factory.mktemp("home"), environment)
+        environment.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_home(
+    _empty_environment: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """An empty HOME for each test, and the same current directory before and after it."""
+    _live_in(tmp_path_factory.mktemp("home"), monkeypatch)
+    before = Path.cwd()
+    yield
+    assert Path.cwd() == before, "the test changed the current directory and did not change it back"
+
+
+def _live_in(home: Path, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HOME", str(home))
+    environment.setenv("XDG_DATA_HOME", str(home / "share"))
+
+
+@pytest.fixture
+def account() -> Account:
+    """Seven assistants."""
+    return Account(assistants=7)
+
+
+@pytest.fixture
+def api(account: Account) -> Iterator[DemoApi]:
+    """`account` behind HTTP, three assistants a page."""
+    with DemoApi(account, page_cap=3) as api:
+        yield api
