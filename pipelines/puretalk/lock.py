@@ -1,0 +1,54 @@
+"""One sync at a time: a lock that the kernel releases when its holder dies, and a note of who holds it since when."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from puretalk.errors import WarehouseBusyError, WarehouseError
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock: process id, what it does, since when (UTC, ISO 8601)."""
+
+    pid: int
+    command: str
+    since: str
+
+
+@contextlib.contextmanager
+def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a data directory; `wait` seconds for it at most. Raises WarehouseBusyError with the holder."""
+    note = data_dir / "sync.holder.json"
+    lock = FileLock(data_dir / "sync.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=wait, poll_interval=0.2)
+    except Timeout:
+        raise WarehouseBusyError(f"another run is at work: {_read_holder(note)}") from None
+    except OSError as error:
+        raise WarehouseError(f"the lock {data_dir / 'sync.lock'} cannot be taken: {error.strerror}") from error
+    try:
+        holder = Holder(os.getpid(), command, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        with contextlib.suppress(OSError):
+            note.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _read_holder(note: Path) -> str:
+    try:
+        holder = Holder(**json.loads(note.read_text(encoding="utf-8")))
+        return f"`puretalk {holder.command}` with process id {holder.pid}, since {holder.since}"
+    except (OSError, ValueError, TypeError):
+        return "its process id is not known"

@@ -1,0 +1,80 @@
+"""Which relations a SELECT reads, found by DuckDB's own parser (`json_serialize_sql`) without binding anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+
+class UnreadableSQLError(ValueError):
+    """The text is not one SELECT; `line` (from 1) is where the parser stopped."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A relation as a SELECT names it, in lower case; `position` is its place in the text in bytes of UTF-8."""
+
+    catalog: str
+    schema: str
+    name: str
+    position: int
+
+    @property
+    def relation(self) -> str:
+        """schema.name, or the name alone where no schema was written."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+def find_references(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Reference, ...]:
+    """The relations that one SELECT reads, in the order of the text; names of its own CTEs are not among them.
+
+    The connection lends its parser only. Raises UnreadableSQLError where the text is not exactly one SELECT.
+    """
+    answer = json.loads(connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0])
+    if answer["error"]:
+        line = sql.encode()[: int(answer.get("position") or 0)].decode(errors="ignore").count("\n") + 1
+        raise UnreadableSQLError(str(answer["error_message"]), line)
+    if len(answer["statements"]) != 1:
+        raise UnreadableSQLError("a model is exactly one SELECT", 1)
+    found = sorted(_walk(answer["statements"][0], frozenset()), key=lambda reference: reference.position)
+    return tuple(found)
+
+
+def _walk(node: Any, hidden: frozenset[str]) -> Iterator[Reference]:
+    """`hidden` are the names of the CTEs that are in scope."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _walk(item, hidden)
+    elif isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE":
+            name = str(node["table_name"]).lower()
+            schema = str(node.get("schema_name") or "").lower()
+            if schema or name not in hidden:
+                catalog = str(node.get("catalog_name") or "").lower()
+                yield Reference(catalog, schema, name, int(node["query_location"]))
+        rest = dict(node)
+        entries = (rest.pop("cte_map", None) or {}).get("map") or []
+        for entry in entries:
+            name = str(entry["key"]).lower()
+            query = entry["value"]
+            yield from _walk(query, hidden | {name} if _is_recursive(query) else hidden)
+            hidden = hidden | {name}
+        for value in rest.values():
+            if isinstance(value, dict | list):
+                yield from _walk(value, hidden)
+
+
+def _is_recursive(query: Any) -> bool:
+    if isinstance(query, dict):
+        return query.get("type") == "RECURSIVE_CTE_NODE" or any(_is_recursive(value) for value in query.values())
+    if isinstance(query, list):
+        return any(_is_recursive(item) for item in query)
+    return False

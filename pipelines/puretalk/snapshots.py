@@ -1,0 +1,319 @@
+"""The published snapshots: immutable DuckDB files, and one symlink that says which of them is the state.
+
+    {data dir}/puretalk.duckdb -> snapshots/puretalk-20261122T124331413262Z.duckdb
+
+The symlink's target is the only state of the warehouse. A reader that opens it keeps its file until it closes it; the
+next one that opens it gets the newest. Snapshots are never written to after they are published; a seal beside each says
+what it looked like then. Where symlinks do not exist, puretalk.duckdb is a copy of the snapshot instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from puretalk.errors import WarehouseError
+
+PUBLISHED_NAME = "puretalk.duckdb"
+_NAME = re.compile(r"puretalk-(\d{8}T\d{12}Z)\.duckdb\Z")
+_TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
+#: DuckDB's three header blocks: whoever writes to a file through DuckDB changes them; who copies or moves it does not.
+_HEADERS = 3 * 4096
+#: What `symlink` answers where the file system has none.
+_NO_SYMLINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
+
+#: Told the name of each step of publishing before it is taken.
+StepListener = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A published file. `created_at` (UTC) is in its name; `size` in bytes."""
+
+    path: Path
+    created_at: datetime
+    size: int
+    is_current: bool
+
+    @property
+    def snapshot_id(self) -> str:
+        """The time in the name: what `puretalk rollback` takes."""
+        return f"{self.created_at:{_TIME_FORMAT}}"
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Which snapshots stay: the newest `last`, then one an hour for `hourly` hours, one a day for `daily` days, all
+    together within `budget` bytes (0: no limit). The current one and the one before it stay in any case."""
+
+    last: int = 5
+    hourly: int = 24
+    daily: int = 14
+    budget: int = 0
+
+
+class SnapshotStore:
+    """The snapshots of one data directory. Only the holder of the lock may call what changes anything."""
+
+    def __init__(self, data_dir: Path, *, file_mode: int = 0o440) -> None:
+        self.data_dir = data_dir
+        self.folder = data_dir / "snapshots"
+        self.published = data_dir / PUBLISHED_NAME
+        self._file_mode = file_mode
+
+    def current(self) -> Path | None:
+        """The file that readers get now, or None before the first sync. Raises WarehouseError when it is missing."""
+        if self.published.is_symlink():
+            if not self.published.exists():
+                raise WarehouseError(
+                    f"{self.published} points to a snapshot that is gone",
+                    action="Type `puretalk snapshots` and `puretalk rollback ID`, or remove the link to start anew.",
+                )
+            return self.published.resolve()
+        if not self.published.exists():
+            return None
+        state = _describe(self.published)
+        originals = [path for path in self._list_files() if _describe(path) == state]
+        return originals[-1].resolve() if originals else self.published
+
+    def list_snapshots(self) -> list[Snapshot]:
+        """All snapshots, newest first."""
+        try:
+            current = self.current()
+        except WarehouseError:
+            current = None
+        found = []
+        for path in self._list_files():
+            with contextlib.suppress(FileNotFoundError):
+                created_at = datetime.strptime(path.name[9:-7], _TIME_FORMAT).replace(tzinfo=UTC)
+                found.append(Snapshot(path, created_at, path.stat().st_size, path.resolve() == current))
+        return found[::-1]
+
+    def refuse_foreign_files(self) -> None:
+        """Raise WarehouseError when something lies where it can harm, or would be harmed: a write-ahead log that DuckDB
+        would replay into what is published, a snapshot that somebody wrote to, a file that is none of ours."""
+        current = self.current()
+        for path in (self.published, *([current] if current else [])):
+            log = path.with_name(path.name + ".wal")
+            if os.path.lexists(log):
+                raise WarehouseError(
+                    f"a foreign write-ahead log lies beside the published snapshot: {log}",
+                    action="Somebody opened the snapshot for writing. Close that program, move the .wal file away, "
+                    "then run the same command again.",
+                )
+        if current is None:
+            return
+        if current.parent != self.folder.resolve() or not _NAME.match(current.name):
+            raise WarehouseError(
+                f"{self.published} is not a snapshot that puretalk published",
+                action="Move that file away, or choose another PURETALK_DATA_DIR, then run the same command again.",
+            )
+        if _is_touched(current):
+            raise WarehouseError(
+                f"the published snapshot was written to after it was published: {current.name}",
+                action="Somebody opened it for writing. `puretalk rollback` goes back to the one before it; then sync. "
+                f"Where there is none: move {PUBLISHED_NAME} away to start anew.",
+            )
+
+    def publish(self, work_file: Path, snapshot_id: str, *, on_step: StepListener) -> Path:
+        """Make a closed work file the snapshot that readers get. Until the last step, nothing has changed for them."""
+        log = work_file.with_name(work_file.name + ".wal")
+        if log.exists():
+            raise WarehouseError(f"the work file was not closed cleanly: {log.name} is left")
+        self.refuse_foreign_files()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self.folder / f"puretalk-{snapshot_id}.duckdb"
+        on_step("publish: sync")
+        _sync_file(work_file)
+        work_file.chmod(self._file_mode)
+        on_step("publish: move")
+        os.rename(work_file, target)
+        _sync_folder(self.folder)
+        on_step("publish: verify")
+        _verify(target, snapshot_id)
+        self._point_to(target, on_step)
+        on_step("publish: done")
+        return target
+
+    def roll_back(self, snapshot_id: str | None) -> Snapshot:
+        """Point readers to an earlier snapshot (default: the one before the current). The next sync continues there."""
+        snapshots = self.list_snapshots()
+        if snapshot_id is None:
+            places = [at for at, snapshot in enumerate(snapshots) if snapshot.is_current]
+            candidates = snapshots[places[0] + 1 :] if places else snapshots
+        else:
+            candidates = [snapshot for snapshot in snapshots if snapshot.snapshot_id == snapshot_id]
+        untouched = (each for each in candidates if _seal_path(each.path).exists() and not _is_touched(each.path))
+        chosen = next(untouched, None)
+        if chosen is None:
+            missing = f"there is no untouched snapshot {snapshot_id}" if snapshot_id else "there is no earlier snapshot"
+            raise WarehouseError(missing, action="Type `puretalk snapshots` for those that there are.")
+        _verify(chosen.path, chosen.snapshot_id)
+        self._point_to(chosen.path, lambda _step: None)
+        return chosen
+
+    def thin(self, retention: Retention, *, now: datetime) -> list[Snapshot]:
+        """Remove the snapshots that nobody needs any more, and leftovers of killed runs; gives what was removed."""
+        snapshots = self.list_snapshots()
+        kept = set(choose_snapshots(snapshots, retention, now))
+        removed = [snapshot for snapshot in snapshots if snapshot not in kept]
+        for snapshot in removed:
+            with contextlib.suppress(PermissionError):  # Windows: a reader has it open; a later run will remove it
+                snapshot.path.unlink(missing_ok=True)
+        for seal in self.folder.glob("*.seal"):
+            if not seal.with_suffix("").exists():
+                seal.unlink(missing_ok=True)
+        return removed
+
+    def sweep(self) -> None:
+        """Remove what a killed run left: half links, and snapshots that were moved but never became the current one."""
+        for leftover in (*self.data_dir.glob(f".{PUBLISHED_NAME}.*"), *self.folder.glob("*.seal-to-be")):
+            leftover.unlink(missing_ok=True)
+        current = self.current()
+        for path in self._list_files():
+            if not _seal_path(path).exists():
+                if path.resolve() == current:
+                    _prepare_seal(path).replace(_seal_path(path))  # the run died right after the swap
+                else:
+                    path.unlink(missing_ok=True)
+
+    def _list_files(self) -> list[Path]:
+        """The files of all snapshots, oldest first."""
+        return sorted(path for path in self.folder.glob("puretalk-*.duckdb") if _NAME.match(path.name))
+
+    def _point_to(self, target: Path, on_step: StepListener) -> None:
+        on_step("publish: swap")
+        temporary = self.data_dir / f".{PUBLISHED_NAME}.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        seal = _prepare_seal(target)  # a disk that is full is met now, while nothing has changed for readers
+        try:
+            try:
+                temporary.symlink_to(target.relative_to(self.data_dir))
+            except (OSError, NotImplementedError) as error:
+                if os.name != "nt" and getattr(error, "errno", None) not in _NO_SYMLINKS:
+                    raise
+                copy_file(target, temporary)
+                temporary.chmod(self._file_mode)
+                _sync_file(temporary)
+            os.replace(temporary, self.published)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise WarehouseError(f"the link to the new snapshot could not be made: {error.strerror}") from error
+        _sync_folder(self.data_dir)
+        on_step("publish: seal")
+        seal.replace(_seal_path(target))
+
+
+def choose_snapshots(snapshots: list[Snapshot], retention: Retention, now: datetime) -> Iterator[Snapshot]:
+    """Those of `snapshots` (newest first) that the retention keeps. Pure."""
+    kept: list[Snapshot] = []
+    hours: set[str] = set()
+    days: set[str] = set()
+    current_at = next((at for at, snapshot in enumerate(snapshots) if snapshot.is_current), 0)
+    for at, snapshot in enumerate(snapshots):
+        hour, day = f"{snapshot.created_at:%Y%m%d%H}", f"{snapshot.created_at:%Y%m%d}"
+        age = now - snapshot.created_at
+        is_hourly = hour not in hours and age <= timedelta(hours=retention.hourly)
+        is_daily = day not in days and age <= timedelta(days=retention.daily)
+        if at < retention.last or at in (current_at, current_at + 1) or is_hourly or is_daily:
+            kept.append(snapshot)
+            hours.add(hour)
+            days.add(day)
+    total = 0
+    for snapshot in kept:
+        total += snapshot.size
+        needed = snapshots.index(snapshot) in (current_at, current_at + 1)
+        if needed or retention.budget == 0 or total <= retention.budget:
+            yield snapshot
+        else:
+            total -= snapshot.size
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a closed file as cheaply as the file system can (it may share blocks); private to the owner."""
+    with source.open("rb") as reader, target.open("xb") as writer:
+        os.fchmod(writer.fileno(), 0o600)
+        remaining = os.fstat(reader.fileno()).st_size
+        try:
+            while remaining > 0:
+                copied = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
+                if copied == 0:
+                    raise OSError(errno.EIO, "the file system stopped copying")
+                remaining -= copied
+        except (OSError, AttributeError):
+            reader.seek(0)
+            writer.seek(0)
+            writer.truncate()
+            shutil.copyfileobj(reader, writer, 2**20)
+
+
+def _seal_path(snapshot: Path) -> Path:
+    return snapshot.with_name(snapshot.name + ".seal")
+
+
+def _prepare_seal(snapshot: Path) -> Path:
+    """The seal of a snapshot, to be renamed to its name: a half-written one must never count."""
+    prepared = _seal_path(snapshot).with_suffix(".seal-to-be")
+    prepared.write_text(_describe(snapshot))
+    return prepared
+
+
+def _is_touched(snapshot: Path) -> bool:
+    seal = _seal_path(snapshot)
+    return seal.exists() and seal.read_text() != _describe(snapshot)
+
+
+def _describe(path: Path) -> str:
+    with path.open("rb") as file:
+        headers = hashlib.sha256(file.read(_HEADERS)).hexdigest()
+        return f"{os.fstat(file.fileno()).st_size} bytes, headers {headers}\n"
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_VERIFY_SECONDS = 120
+_VERIFY = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True, config={"autoinstall_known_extensions": "false"})
+print(connection.execute("SELECT snapshot_id FROM main.snapshot_info").fetchone()[0])
+"""
+
+
+def _verify(snapshot: Path, snapshot_id: str) -> None:
+    """Open the file read-only in another process, as a reader will, and look for its own marker."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-P", "-c", _VERIFY, str(snapshot)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_VERIFY_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise WarehouseError(f"the snapshot {snapshot.name} could not be read back in {error.timeout:.0f} s") from error
+    if answer.returncode != 0 or answer.stdout.strip() != snapshot_id:
+        reason = answer.stderr.strip().splitlines()[-1:] or [f"its marker says {answer.stdout.strip()!r}"]
+        raise WarehouseError(f"the snapshot {snapshot.name} cannot be read back: {reason[0]}")

@@ -1,0 +1,55 @@
+-- Grain: a top-level field of the configuration that differs between a version and the one before.
+-- Question: which fields did each version touch? (The one place that compares whole configurations.)
+
+-- Materialized: each configuration is read once, though each is both a version and the one before the next.
+with versions as materialized (
+    select
+        assistant_id,
+        version_number,
+        content_hash,
+        json_keys(config) as names,
+        json_extract(config, '$.*') as values
+    from staging.stg_assistant_versions
+),
+
+touched as (
+    select
+        versions.assistant_id,
+        versions.version_number,
+        previous.names as old_names,
+        previous.values as old_values,
+        versions.names as new_names,
+        versions.values as new_values,
+        unnest(
+            case
+                when previous.names = versions.names
+                    then list_transform(
+                        list_filter(
+                            range(1, len(versions.names) + 1),
+                            lambda place: previous.values[place] <> versions.values[place]
+                        ),
+                        lambda place: versions.names[place]
+                    )
+                else list_filter(
+                    list_distinct(list_concat(previous.names, versions.names)),
+                    lambda name: previous.values[list_position(previous.names, name)]
+                    is distinct from versions.values[list_position(versions.names, name)]
+                )
+            end
+        ) as field
+    from versions
+    inner join versions as previous
+        on versions.assistant_id = previous.assistant_id
+        and versions.version_number = previous.version_number + 1
+    where versions.content_hash <> previous.content_hash
+)
+
+select
+    assistant_id,
+    version_number,
+
+    field,
+    old_values[list_position(old_names, field)] as old_value,
+    new_values[list_position(new_names, field)] as new_value
+from touched
+where field not in ('updated_at', 'assistant_id')

@@ -1,0 +1,167 @@
+-- Grain: a prompt (of an assistant, or of a state) that a version brought, changed or took away.
+-- Question: what was the text of each prompt before and after each version?
+
+-- First versions bring all their prompts. Later ones are taken from what they changed: a changed prompt as it stands,
+-- an added or removed state (or list of states) with all the states below it.
+with recursive first_times as (
+    select
+        assistant_id,
+        min(observed_at) as observed_at
+    from staging.stg_assistant_versions
+    group by assistant_id
+),
+
+first_versions as (
+    select
+        versions.assistant_id,
+        cast(1 as bigint) as version_number,
+        json_extract(versions.config, ['$.prompt', '$.llm_states']) as fields
+    from staging.stg_assistant_versions as versions
+    inner join first_times
+        on versions.assistant_id = first_times.assistant_id
+        and versions.observed_at = first_times.observed_at
+),
+
+changes as (
+    select
+        assistant_id,
+        version_number,
+        field,
+        path,
+        old_value,
+        new_value
+    from marts.fct_config_changes
+    where field in ('prompt', 'llm_states') and change_kind <> 'moved'
+),
+
+pieces as (
+    select
+        assistant_id,
+        version_number,
+        unnest(['prompt', 'llm_states']) as path,
+        unnest(fields) as value,
+        true as is_new
+    from first_versions
+
+    union all
+
+    select
+        assistant_id,
+        version_number,
+        path,
+        old_value as value,
+        false as is_new
+    from changes
+    where old_value is not null
+
+    union all
+
+    select
+        assistant_id,
+        version_number,
+        path,
+        new_value as value,
+        true as is_new
+    from changes
+    where new_value is not null
+),
+
+-- A piece is a prompt, a list of states, or a state; whatever else a state holds is left out.
+placed as (
+    select
+        *,
+        case
+            when path = 'prompt' then 'prompt'
+            when regexp_full_match(path, 'llm_states((\[(\d+|"([^"\\]|\\.)*")\]\.children)*)') then 'list'
+            when regexp_full_match(path, 'llm_states(\[(\d+|"([^"\\]|\\.)*")\]\.children)*\[(\d+|"([^"\\]|\\.)*")\]') then 'state'
+            when regexp_full_match(path, 'llm_states(\[(\d+|"([^"\\]|\\.)*")\]\.children)*\[(\d+|"([^"\\]|\\.)*")\]\.prompt')
+                then 'prompt'
+        end as piece
+    from pieces
+),
+
+walk as (
+    select
+        assistant_id,
+        version_number,
+        path,
+        value,
+        is_new,
+        piece
+    from placed
+    where piece is not null
+
+    union all
+
+    select
+        assistant_id,
+        version_number,
+        path || child.step as path,
+        child.value,
+        is_new,
+        child.piece
+    from (
+        select
+            assistant_id,
+            version_number,
+            path,
+            is_new,
+            unnest(
+                case
+                    when piece = 'state'
+                        then [
+                            {'step': '.prompt', 'value': json_extract(value, '$.prompt'), 'piece': 'prompt'},
+                            {'step': '.children', 'value': json_extract(value, '$.children'), 'piece': 'list'}
+                        ]
+                    when len(names) = len(list_distinct(names)) and len(names) <= 1000
+                        then list_transform(items, lambda item, place: {
+                            'step': '[' || cast(to_json(names[place]) as varchar) || ']', 'value': item, 'piece': 'state'
+                        })
+                    else list_transform(items, lambda item, place: {
+                        'step': '[' || (place - 1) || ']', 'value': item, 'piece': 'state'
+                    })
+                end
+            ) as child
+        from (
+            select
+                *,
+                -- What names the items of a list must be the same here as in fct_config_changes.
+                list_transform(items, lambda item: case
+                    when left(cast(item as varchar), 1) = '{'
+                        then coalesce(item ->> '$.state_id', item ->> '$.functionId', item ->> '$.name')
+                    when left(cast(item as varchar), 1) = '"' and length(cast(item as varchar)) < 200 then item ->> '$'
+                end) as names
+            from (
+                select
+                    *,
+                    case when piece = 'list' then cast(value as json[]) end as items
+                from walk
+                where (piece = 'list' and left(cast(value as varchar), 1) = '[')
+                    or (piece = 'state' and left(cast(value as varchar), 1) = '{')
+            ) as listed
+        ) as named
+    ) as children
+),
+
+prompts as (
+    select
+        assistant_id,
+        version_number,
+        path as prompt_path,
+        max(case when not is_new then value ->> '$' end) as old_prompt,
+        max(case when is_new then value ->> '$' end) as new_prompt
+    from walk
+    where piece = 'prompt' and left(cast(value as varchar), 1) = '"'
+    group by assistant_id, version_number, prompt_path
+)
+
+select
+    row_number() over () as change_id,
+    assistant_id,
+    version_number,
+
+    prompt_path,
+    old_prompt,
+    new_prompt
+from prompts
+where old_prompt is distinct from new_prompt

@@ -1,0 +1,32 @@
+-- Grain: a sync that published.
+-- Question: are the syncs regular, complete and fast?
+
+with runs as (
+    select * from staging.stg_sync_runs
+)
+
+select
+    run_id,
+
+    pages_count,
+    walks_count,
+    retries_count,
+    seen_count,
+    coalesce(new_count, 0) + coalesce(changed_count, 0) + coalesce(silent_count, 0) + coalesce(returned_count, 0)
+        as loaded_count,
+    unchanged_count,
+    deleted_count,
+    held_count,
+    rejected_count,
+    case when drift is null then 0 else cast(coalesce(len(json_keys(drift)), 0) as bigint) end as drift_fields_count,
+    cast(date_diff('millisecond', started_at, finished_at) as double) / 1000 as duration_seconds,
+    cast(date_diff('second', lag(started_at) over (order by started_at, run_id), started_at) as double) / 3600
+        as hours_since_previous,
+
+    is_complete,
+    is_exact,
+
+    started_at,
+    finished_at
+from runs
+order by started_at, run_id

@@ -1,0 +1,98 @@
+-- Grain: a variable name of a live assistant, declared or used.
+-- Question: which variables are used where, and which do not match?
+
+with texts as (
+    select
+        assistant_id,
+        place,
+        text
+    from intermediate.int_texts
+    where contains(text, '{{')
+),
+
+live_assistants as (
+    select
+        assistant_id,
+        assistant_name
+    from staging.stg_assistants
+    where is_live
+),
+
+-- {{#if …}} and its like are instructions of a template, not variables.
+mentions as (
+    select
+        assistant_id,
+        place,
+        unnest(regexp_extract_all(text, '\{\{\s*([^{}\s#/!>^&][^{}]{0,99}?)\s*\}\}', 1)) as variable
+    from texts
+),
+
+used as (
+    select
+        assistant_id,
+        variable,
+        lower(variable) as variable_lower,
+        count(*) as uses_count,
+        string_agg(distinct place, ', ' order by place) as places
+    from mentions
+    group by assistant_id, variable
+),
+
+declared as (
+    select distinct
+        variables.assistant_id,
+        trim(variables.variable) as variable,
+        lower(trim(variables.variable)) as variable_lower
+    from staging.stg_assistant_variables as variables
+    inner join live_assistants on variables.assistant_id = live_assistants.assistant_id
+    where trim(variables.variable) <> ''
+),
+
+names as (
+    select
+        coalesce(used.assistant_id, declared.assistant_id) as assistant_id,
+        coalesce(used.variable, declared.variable) as variable,
+        coalesce(used.variable_lower, declared.variable_lower) as variable_lower,
+        used.places,
+        coalesce(used.uses_count, 0) as uses_count,
+        declared.variable is not null as is_declared,
+        used.variable is not null as is_used
+    from used
+    full join declared
+        on used.assistant_id = declared.assistant_id
+        and used.variable = declared.variable
+),
+
+-- The other spelling of a name that stands on one side only.
+counterparts as (
+    select
+        names.assistant_id,
+        names.variable,
+        min(others.variable) as matching_variable
+    from names
+    inner join names as others
+        on names.assistant_id = others.assistant_id
+        and names.variable_lower = others.variable_lower
+        and names.variable <> others.variable
+    where (names.is_used and not names.is_declared and others.is_declared)
+        or (names.is_declared and not names.is_used and others.is_used)
+    group by names.assistant_id, names.variable
+)
+
+select
+    names.assistant_id,
+
+    live_assistants.assistant_name,
+    names.variable,
+    counterparts.matching_variable,
+    names.places,
+
+    names.uses_count,
+
+    names.is_declared,
+    names.is_used
+from names
+inner join live_assistants on names.assistant_id = live_assistants.assistant_id
+left join counterparts
+    on names.assistant_id = counterparts.assistant_id
+    and names.variable = counterparts.variable

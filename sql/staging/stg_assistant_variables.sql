@@ -1,0 +1,11 @@
+-- Grain: a variable of an assistant, in its order.
+-- Question: which variables does each assistant declare?
+
+select
+    assistant_id,
+    position,
+
+    name as variable,
+    value,
+    item
+from main.assistant_variables

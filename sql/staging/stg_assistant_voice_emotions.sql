@@ -1,0 +1,10 @@
+-- Grain: an emotion of an assistant's voice, in its order.
+-- Question: with which emotions do assistants speak?
+
+select
+    assistant_id,
+    position,
+
+    emotion,
+    item
+from main.assistant_voice_emotions

@@ -1,0 +1,33 @@
+-- Grain: a sync that published.
+-- Question: when did each sync run, and what did it meet?
+
+select
+    run_id,
+
+    drift,
+    notes,
+
+    pages as pages_count,
+    seen as seen_count,
+    api_count,
+    new as new_count,
+    changed as changed_count,
+    silent as silent_count,
+    unchanged as unchanged_count,
+    older as older_count,
+    deleted as deleted_count,
+    returned as returned_count,
+    held as held_count,
+    rejected as rejected_count,
+    users_changed as users_changed_count,
+    voices_changed as voices_changed_count,
+    versions as versions_count,
+    retries as retries_count,
+    walks as walks_count,
+
+    is_complete,
+    is_exact,
+
+    started_at,
+    finished_at
+from main.sync_runs
