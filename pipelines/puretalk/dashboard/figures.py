@@ -1,0 +1,286 @@
+"""The figures behind the page: what the SQL of a spec yields, added up where a chart or a tile asks for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import duckdb
+
+from puretalk.dashboard.answers import Rows, Scalar, fetch
+from puretalk.dashboard.spec import Chart, Spec, Table, Tile
+from puretalk.errors import ConfigurationError, WarehouseError
+
+#: Days of a small line.
+TREND_DAYS: Final = 90
+
+#: A label, series or value of SQL that gave NULL.
+NONE: Final = "(none)"
+
+_AGGREGATES: Final[Mapping[str, str]] = {
+    "count": "count(*)",
+    "assistants": "count(DISTINCT assistant_id)",
+    "sum": "sum(value)",
+    "share": "avg(value)",
+}
+
+
+@dataclass(frozen=True)
+class Members:
+    """Rows that take part in filtering: places of assistants and, for a chart, of labels and series; and values."""
+
+    assistants: list[int]
+    labels: list[int]
+    series: list[int]
+    values: list[float | None] | None
+
+
+@dataclass(frozen=True)
+class TileFigure:
+    tile: Tile
+    value: float | None
+    delta: float | None
+    trend: list[tuple[str, float | None]]
+    members: Members | None
+    sql: str
+
+
+@dataclass(frozen=True)
+class ChartFigure:
+    """`values[label][series]` is None where there is no row; labels stand in the order in which they are drawn."""
+
+    chart: Chart
+    labels: list[str]
+    marks: list[str | None]
+    series: list[str]
+    values: list[list[float | None]]
+    members: Members | None
+    sql: str
+
+    def total(self, label: int) -> float:
+        return sum(value or 0 for value in self.values[label])
+
+
+@dataclass(frozen=True)
+class TableFigure:
+    table: Table
+    rows: Rows
+    assistants: list[int | None] | None
+    sql: str
+
+
+@dataclass(frozen=True)
+class LastSync:
+    """The newest run that published; `finished_at` None for a snapshot that no sync wrote."""
+
+    finished_at: datetime | None
+    is_complete: bool
+    is_exact: bool
+    held: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """`assistants`: id → name, in the order in which all other figures count them; `deleted`: place → deleted_at."""
+
+    assistants: Mapping[str, str | None]
+    deleted: Mapping[int, str]
+    last_sync: LastSync
+    tiles: list[TileFigure]
+    charts: list[ChartFigure]
+    tables: list[TableFigure]
+
+
+def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
+    """Run the SQL of tiles, charts and tables. ConfigurationError names the item whose SQL does not run."""
+    try:
+        known = connection.execute(
+            "SELECT assistant_id, assistant_name, is_live, strftime(deleted_at, '%Y-%m-%dT%H:%M:%SZ') "
+            "FROM marts.dim_assistants ORDER BY assistant_name, assistant_id"
+        ).fetchall()
+        last = connection.execute(
+            "SELECT epoch_us(finished_at), is_complete, is_exact, held_count FROM marts.rpt_sync_health "
+            "ORDER BY started_at DESC LIMIT 1"
+        ).fetchall()
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"The snapshot has no marts to read: {error}", action="Run `puretalk build` or `puretalk sync`."
+        ) from error
+    places = {row[0]: place for place, row in enumerate(known)}
+    return Figures(
+        assistants={assistant_id: name for assistant_id, name, _, _ in known},
+        deleted={place: deleted_at for place, (_, _, is_live, deleted_at) in enumerate(known) if not is_live},
+        last_sync=_last_sync(last),
+        tiles=[_tile_figure(connection, tile, places) for tile in spec.tiles],
+        charts=[_chart_figure(connection, chart, places) for chart in spec.charts],
+        tables=[_table_figure(connection, table, places) for table in spec.tables],
+    )
+
+
+def _last_sync(rows: Sequence[tuple[Any, ...]]) -> LastSync:
+    if not rows:
+        return LastSync(None, True, True, 0)
+    finished_us, is_complete, is_exact, held = rows[0]
+    finished_at = None
+    if finished_us is not None:
+        finished_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=finished_us)
+    return LastSync(finished_at, is_complete is not False, is_exact is not False, held or 0)
+
+
+def _tile_figure(connection: duckdb.DuckDBPyConnection, tile: Tile, places: Mapping[str, int]) -> TileFigure:
+    item = f"the tile {tile.id!r}"
+    rows = fetch(connection, tile.sql, item)
+    sql = f"SELECT {_AGGREGATES[tile.aggregate]} AS value\nFROM (\n{_indented(tile.sql)}\n)"
+    total = fetch(connection, sql, item).column("value")
+    trend = _trend(fetch(connection, f"{tile.trend}\nORDER BY moment", item)) if tile.trend else []
+    return TileFigure(
+        tile, _number(total[0] if total else None), _delta(trend, tile.delta_days), trend, _members(rows, places), sql
+    )
+
+
+def _trend(rows: Rows) -> list[tuple[str, float | None]]:
+    columns = zip(rows.column("moment"), rows.column("value"), strict=True)
+    points = [(str(moment), _number(value)) for moment, value in columns]
+    if not points:
+        return []
+    first_day = date.fromisoformat(points[-1][0][:10]) - timedelta(days=TREND_DAYS)
+    return [point for point in points if date.fromisoformat(point[0][:10]) > first_day]
+
+
+def _delta(trend: Sequence[tuple[str, float | None]], days: int) -> float | None:
+    if not trend or trend[-1][1] is None:
+        return None
+    day = date.fromisoformat(trend[-1][0][:10]) - timedelta(days=days)
+    before = [value for moment, value in trend if date.fromisoformat(moment[:10]) <= day and value is not None]
+    return trend[-1][1] - before[-1] if before else None
+
+
+def _chart_figure(connection: duckdb.DuckDBPyConnection, chart: Chart, places: Mapping[str, int]) -> ChartFigure:
+    item = f"the chart {chart.id!r}"
+    if chart.kind == "line":
+        rows = fetch(connection, f"{chart.sql}\nORDER BY moment", item)
+        labels = [str(moment) for moment in rows.column("moment")]
+        values = [[_number(value)] for value in rows.column("value")]
+        return ChartFigure(chart, labels, [None] * len(labels), [""], values, None, chart.sql)
+    rows = fetch(connection, chart.sql, item)
+    if "label" not in rows.titles:
+        raise ConfigurationError(f"The SQL of {item} in the dashboard spec gives no column named label")
+    return _added_up(connection, chart, rows, places)
+
+
+def _added_up(
+    connection: duckdb.DuckDBPyConnection, chart: Chart, rows: Rows, places: Mapping[str, int]
+) -> ChartFigure:
+    groups = ["label"] + (["series"] if "series" in rows.titles else [])
+    names = ", ".join(groups)
+    sql = (
+        f"SELECT {names}, {_AGGREGATES[chart.aggregate]} AS value\nFROM (\n{_indented(chart.sql)}\n)\nGROUP BY {names}"
+    )
+    answer = fetch(connection, sql, f"the chart {chart.id!r}")
+    cells: dict[tuple[str, str], float | None] = {}
+    for label, one, value in zip(answer.column("label"), _series(answer), answer.column("value"), strict=True):
+        cells[_text(label), one] = _number(value)
+
+    marks: dict[str, str] = {}
+    positions: dict[str, float] = {}
+    columns = zip(rows.column("label"), rows.column("mark"), rows.column("position"), strict=True)
+    for label, mark, position in columns:
+        if mark is not None:
+            marks[_text(label)] = str(mark)
+        if (number := _number(position)) is not None:
+            positions[_text(label)] = min(number, positions.get(_text(label), math.inf))
+
+    totals: dict[str, float] = {}
+    series_totals: dict[str, float] = {}
+    for (label, one), value in cells.items():
+        totals[label] = totals.get(label, 0) + (value or 0)
+        series_totals[one] = series_totals.get(one, 0) + (value or 0)
+    by_label: Callable[[str], tuple[float, str]] = lambda label: (positions.get(label, math.inf), label)  # noqa: E731
+    labels = sorted(totals, key=by_label)
+    if chart.kind in ("bars", "matrix") and chart.order == "value":
+        weights = totals if chart.kind == "bars" else _weights(rows)
+        labels.sort(key=lambda label: -weights.get(label, 0))
+    if chart.kind == "columns":
+        labels = _steps(labels, chart.step_days)[-chart.limit :]
+    order = sorted(series_totals, key=lambda one: (-series_totals[one], one)) if chart.kind == "columns" else None
+    series = order or list(dict.fromkeys(_series(rows)))
+    members = _members(
+        rows, places, {label: n for n, label in enumerate(labels)}, {one: n for n, one in enumerate(series)}
+    )
+    values = [[cells.get((label, one)) for one in series] for label in labels]
+    return ChartFigure(chart, labels, [marks.get(label) for label in labels], series, values, members, sql)
+
+
+def _series(rows: Rows) -> list[str]:
+    if "series" not in rows.titles:
+        return [""] * len(rows)
+    return [_text(one) for one in rows.column("series")]
+
+
+def _weights(rows: Rows) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for label in rows.column("label"):
+        weights[_text(label)] = weights.get(_text(label), 0) + 1
+    return weights
+
+
+def _steps(labels: list[str], days: int) -> list[str]:
+    """Dates with the gaps between them filled, so that a quiet week is a gap and not a neighbour."""
+    if not days or not labels:
+        return labels
+    try:
+        first, last = date.fromisoformat(labels[0]), date.fromisoformat(labels[-1])
+    except ValueError:
+        return labels
+    return [(first + timedelta(days=step)).isoformat() for step in range(0, (last - first).days + 1, days)]
+
+
+def _table_figure(connection: duckdb.DuckDBPyConnection, table: Table, places: Mapping[str, int]) -> TableFigure:
+    rows = fetch(connection, table.sql, f"the table {table.id!r}")
+    for column in table.match.values():
+        if column not in rows.titles:
+            raise ConfigurationError(f"The table {table.id!r} in the dashboard spec has no column {column!r} to match")
+    assistants = (
+        [places.get(str(one)) for one in rows.column("assistant_id")] if "assistant_id" in rows.titles else None
+    )
+    return TableFigure(table, rows.without("assistant_id"), assistants, table.sql)
+
+
+def _members(
+    rows: Rows,
+    places: Mapping[str, int],
+    labels: Mapping[str, int] | None = None,
+    series: Mapping[str, int] | None = None,
+) -> Members | None:
+    if "assistant_id" not in rows.titles:
+        return None
+    # Sorted, as SQL without an order gives its rows in any: the same snapshot makes the same page.
+    found = []
+    columns = zip(rows.column("assistant_id"), rows.column("label"), _series(rows), rows.column("value"), strict=True)
+    for assistant_id, label, one, value in columns:
+        place = places.get(str(assistant_id))
+        if place is None or (labels is not None and _text(label) not in labels):
+            continue
+        found.append((place, labels[_text(label)] if labels else 0, series[one] if series else 0, _number(value)))
+    found.sort(key=lambda row: (row[:3], row[3] is None, row[3] or 0))
+    return Members(
+        assistants=[row[0] for row in found],
+        labels=[row[1] for row in found] if labels is not None else [],
+        series=[row[2] for row in found] if series is not None else [],
+        values=[row[3] for row in found] if "value" in rows.titles else None,
+    )
+
+
+def _text(value: Scalar) -> str:
+    return NONE if value is None or value == "" else str(value)
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) else None
+
+
+def _indented(sql: str) -> str:
+    return "\n".join(f"    {line}" if line else line for line in sql.splitlines())
