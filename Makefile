@@ -11,7 +11,7 @@ export UV_NO_PROGRESS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export DLT_TELEMETRY = 0
 
-.PHONY: demo test check setup format lint types lock bench clean
+.PHONY: help demo test storm check setup format lint types lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,7 +21,11 @@ demo: .venv/ready
 	@$(BIN)/puretalk demo
 
 test: .venv/ready .venv/browser .venv/old-duckdb
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not storm"
+
+# The long storms of changes, faults and kills; CI runs them too.
+storm: .venv/ready .venv/old-duckdb
+	$(BIN)/python -m pytest -n auto --dist load -m storm
 
 check: lint types test
 

@@ -1,0 +1,74 @@
+"""The log of runs: JSON lines, one file a day (UTC), for the person who asks later what happened at night.
+
+    {data dir}/logs/puretalk-2026-11-22.jsonl
+    {"time": "2026-11-22T12:15:03.120345Z", "event": "run", "command": "sync", "outcome": "published", "exit_code": 0,
+…}
+
+Writing it never makes a run fail: where it cannot be written (disk full, read-only), it is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from puretalk.settings import Settings
+
+_NAME = re.compile(r"puretalk-(\d{4}-\d{2}-\d{2})\.jsonl\Z")
+
+
+def log_folder(data_dir: Path) -> Path:
+    """Where the log files of a data directory lie."""
+    return data_dir / "logs"
+
+
+def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, now: datetime | None = None) -> None:
+    """Append one line to the log of the day and remove the files of days that are no longer kept. Never raises."""
+    now = now or datetime.now(UTC)
+    line = {"time": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}", "event": event, **content}
+    secrets = [secret for secret in (settings.api_key, settings.ping_url) if secret]
+    text = json.dumps(_scrub(line, secrets), ensure_ascii=False, default=str)
+    with contextlib.suppress(OSError):
+        folder = log_folder(settings.data_dir)
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        _append_line(folder / f"puretalk-{now:%Y-%m-%d}.jsonl", text)
+        _remove_old(folder, now.date() - timedelta(days=min(settings.log_days, 36500)))
+
+
+def _append_line(path: Path, text: str) -> None:
+    """One write, so that runs at the same time do not mix their lines."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.lseek(descriptor, size - 1, os.SEEK_SET) and os.read(descriptor, 1) != b"\n":
+            text = f"\n{text}"  # the disk was full in the middle of the line before
+        os.write(descriptor, f"{text}\n".encode(errors="backslashreplace"))
+    finally:
+        os.close(descriptor)
+
+
+def _remove_old(folder: Path, oldest: date) -> None:
+    for path in folder.glob("puretalk-*.jsonl"):
+        match = _NAME.match(path.name)
+        with contextlib.suppress(ValueError):
+            if match and date.fromisoformat(match[1]) < oldest:
+                path.unlink(missing_ok=True)
+
+
+def _scrub(value: Any, secrets: list[str]) -> Any:
+    """The last resort: no secret gets here, and if one did, it would not get further."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "[secret]")
+        return value
+    if isinstance(value, Mapping):
+        return {_scrub(str(name), secrets): _scrub(item, secrets) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_scrub(item, secrets) for item in value]
+    return value

@@ -1,0 +1,379 @@
+"""Recipes for schedulers, with the absolute paths of the installation at hand: what `puretalk schedule` prints.
+
+A recipe never holds the key. What a scheduler's run would not find, because it is set in this shell only, is named.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from string import Template
+from typing import Literal, get_args
+
+from puretalk.errors import ConfigurationError
+from puretalk.settings import Settings, load_settings
+
+Kind = Literal["cron", "systemd", "github-actions", "airflow", "dagster"]
+
+
+class _Recipe(Template):
+    """Recipes are full of `$` and `%`; here `@name` is a blank and `@@` an at sign."""
+
+    delimiter = "@"
+
+
+def render(kind: Kind, *, every_minutes: int = 15, settings: Settings) -> str:
+    """The recipe as text. Raises ConfigurationError for an interval that the scheduler cannot express."""
+    if kind not in _RENDERERS:
+        raise ConfigurationError(f"there is no recipe for {kind!r}; there are: {', '.join(get_args(Kind))}")
+    paths = [str(path) for path in (settings.project_dir, settings.data_dir)]
+    if any(ord(letter) < 32 for letter in "".join(paths)):
+        raise ConfigurationError("a folder with a control character in its name cannot stand in a recipe")
+    if kind == "github-actions" and every_minutes < 5:
+        raise ConfigurationError("GitHub runs schedules every 5 minutes at most")
+    return _RENDERERS[kind](every_minutes, settings)
+
+
+def cron_expression(every_minutes: int) -> str:
+    """The five fields of a crontab. Raises ConfigurationError where they cannot say it: 45 minutes are not even in an
+    hour, and `*/45` would mean :00 and :45."""
+    hours, minutes = divmod(every_minutes, 60)
+    if every_minutes == 1:
+        return "* * * * *"
+    if 0 < every_minutes < 60 and 60 % every_minutes == 0:
+        return f"*/{every_minutes} * * * *"
+    if minutes == 0 and 0 < hours <= 24 and 24 % hours == 0:
+        return "0 * * * *" if hours == 1 else "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
+    raise ConfigurationError(
+        f"a calendar cannot say every {every_minutes} minutes evenly",
+        action="Take a divisor of an hour (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30) or of a day "
+        "(60, 120, 180, 240, 360, 480, 720, 1440).",
+    )
+
+
+def _calendar_expression(every_minutes: int) -> str:
+    """The same for systemd's OnCalendar=."""
+    minute, hour = cron_expression(every_minutes).split()[:2]
+    systemd_minute = {"*": "*", "0": "00"}.get(minute, minute.replace("*/", "0/"))
+    systemd_hour = {"*": "*", "0": "00"}.get(hour, hour.replace("*/", "0/"))
+    return f"*-*-* {systemd_hour}:{systemd_minute}:00"
+
+
+def _find_program() -> Path:
+    """The installed `puretalk`, beside the Python that runs now. Links stay: a virtual environment is one."""
+    name = "puretalk.exe" if os.name == "nt" else "puretalk"
+    beside = Path(sys.executable).absolute().with_name(name)
+    found = str(beside) if beside.is_file() else shutil.which("puretalk")
+    if found is None:
+        raise ConfigurationError(
+            "the puretalk command is not installed", action="Install the package, then run its `puretalk schedule`."
+        )
+    return Path(found).absolute()
+
+
+def _secrets_file(settings: Settings) -> Path:
+    return settings.project_dir / ".dlt" / "secrets.toml"
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What a run needs to find its folders from any other one."""
+    return {"DLT_PROJECT_DIR": str(settings.project_dir), "PURETALK_DATA_DIR": str(settings.data_dir)}
+
+
+def _lost_settings(settings: Settings) -> list[str]:
+    """Names of the settings that apply here, but not where only the recipe's environment is known."""
+    there = load_settings({}, _environment(settings))
+    return [each.name for each in fields(Settings) if getattr(there, each.name) != getattr(settings, each.name)]
+
+
+def _notes(settings: Settings) -> str:
+    """Comment lines that every recipe of this machine begins with."""
+    secrets = _secrets_file(settings)
+    lost = _lost_settings(settings)
+    lines = [f"The key is read from {secrets} (chmod 600), never from here."]
+    if "api_key" in lost or not settings.api_key:
+        lines.append(f"TO DO: write the key there; a scheduler does not see this shell. Form: {secrets.parent}/")
+        lines[-1] += "secrets.example.toml"
+    others = [name for name in lost if name != "api_key"]
+    if others:
+        lines.append(f"TO DO: set only in this shell, so missing there: {', '.join(others)}.")
+        lines.append(f"Write them into {settings.project_dir / '.dlt' / 'config.toml'}.")
+    return "\n".join(f"# {line}" for line in [*lines, *_EXIT_CODES])
+
+
+_EXIT_CODES = (
+    "Exit codes. 0: all is well. 3, 9: heal by themselves; alarming only when they go on over several runs.",
+    "7: another run is at work, nothing to do. 1, 4, 5, 6, 8, 10: somebody has to act; the message says what.",
+)
+
+
+def _render_cron(every_minutes: int, settings: Settings) -> str:
+    assignments = [f"{name}={shlex.quote(value)}" for name, value in _environment(settings).items()]
+    # A run that comes too early waits for half an interval, so that a slow run now and then is nobody's mail.
+    command = [*assignments, shlex.quote(str(_find_program())), "sync", f"--wait {every_minutes * 30}"]
+    return _CRON.substitute(
+        notes=_notes(settings),
+        line=f"{cron_expression(every_minutes)} {' '.join(command)}".replace("%", r"\%"),
+    )
+
+
+_CRON = _Recipe("""\
+# puretalk for a crontab: type `crontab -e` and paste.
+@notes
+# cron mails what a run prints, and a run that went well prints nothing. Uncomment to say where to:
+# MAILTO=you@@example.org
+@line
+""")
+
+
+def _render_systemd(every_minutes: int, settings: Settings) -> str:
+    writable = [settings.data_dir]
+    metrics = settings.path("metrics_file")
+    if metrics is not None:
+        writable.append(metrics.parent)
+    try:
+        user = f"User={getpass.getuser()}"
+    except (OSError, KeyError, ImportError):
+        user = "# User=the owner of the data folder"
+    return _SYSTEMD.substitute(
+        notes=_notes(settings),
+        shell_data_dir=shlex.quote(str(settings.data_dir)),
+        user=user,
+        environment="\n".join(
+            f"Environment={_quote_systemd(f'{name}={value}')}" for name, value in _environment(settings).items()
+        ),
+        program=_quote_systemd(str(_find_program())).replace("$", "$$"),
+        writable=" ".join(_quote_systemd(str(path)) for path in writable),
+        calendar=_calendar_expression(every_minutes),
+        delay=min(60, every_minutes * 6),
+    )
+
+
+def _quote_systemd(text: str) -> str:
+    r"""A word of a unit file: `%` is a specifier, a blank, a quote or a backslash needs quotes."""
+    text = text.replace("%", "%%")
+    if any(letter in text for letter in " \"'\\;"):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text
+
+
+_SYSTEMD = _Recipe("""\
+# puretalk for systemd: two files. Afterwards:
+#   mkdir -p @shell_data_dir && systemctl daemon-reload && systemctl enable --now puretalk.timer
+@notes
+
+# /etc/systemd/system/puretalk.service
+[Unit]
+Description=Sync PureTalk AI assistants into DuckDB
+Wants=network-online.target
+After=network-online.target
+# OnFailure=the-unit-that-tells-you@@%n.service
+
+[Service]
+Type=oneshot
+@user
+@environment
+# Another place for the key: a file of mode 600 with the line PURETALK_API_KEY=…
+EnvironmentFile=-/etc/puretalk.env
+ExecStart=@program sync
+TimeoutStartSec=1h
+# Somebody runs it by hand at this moment: nothing to do.
+SuccessExitStatus=7
+UMask=0027
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+ReadWritePaths=@writable
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictSUIDSGID=yes
+LockPersonality=yes
+
+# /etc/systemd/system/puretalk.timer
+[Unit]
+Description=Sync PureTalk AI assistants regularly
+
+[Timer]
+OnCalendar=@calendar
+Persistent=true
+RandomizedDelaySec=@delay
+
+[Install]
+WantedBy=timers.target
+""")
+
+
+def _render_github_actions(every_minutes: int, _settings: Settings) -> str:
+    return _GITHUB_ACTIONS.substitute(
+        cron=cron_expression(every_minutes), exit_codes="\n".join(f"# {line}" for line in _EXIT_CODES)
+    )
+
+
+_GITHUB_ACTIONS = _Recipe("""\
+# .github/workflows/puretalk.yml, in a PRIVATE repository that holds this project: prompts and phone numbers end up in
+# its cache, which pull requests can read.
+#
+# The cache is all that a hosted runner keeps, and it is no storage: it goes after 7 days without a run or when the
+# repository's share is full. Then the next sync begins anew: it is exact, but the history (assistant_versions,
+# first_seen_at, deleted assistants) is gone. Where history matters, use a machine of your own (cron, systemd).
+# Schedules are in UTC, start late under load, and stop in a public repository without activity.
+@exit_codes
+name: puretalk
+on:
+  schedule:
+    - cron: "@cron"
+  workflow_dispatch:
+permissions:
+  contents: read
+concurrency:
+  group: puretalk
+  cancel-in-progress: false
+jobs:
+  sync:
+    runs-on: ubuntu-latest
+    timeout-minutes: 60
+    env:
+      PURETALK_DATA_DIR: ${{ github.workspace }}/data
+      # A cache needs the last state only.
+      PURETALK_KEEP_LAST: "1"
+      PURETALK_KEEP_HOURLY: "0"
+      PURETALK_KEEP_DAILY: "0"
+    steps:
+      - uses: actions/checkout@@v4
+        with:
+          persist-credentials: false
+      - uses: actions/setup-python@@v5
+        with:
+          python-version: "3.12"
+          cache: pip
+      - run: pip install .
+      - uses: actions/cache/restore@@v4
+        with:
+          path: |
+            data/puretalk.duckdb
+            data/snapshots
+          key: puretalk-${{ github.run_id }}-${{ github.run_attempt }}
+          restore-keys: puretalk-
+      - run: puretalk sync
+        env:
+          PURETALK_API_KEY: ${{ secrets.PURETALK_API_KEY }}
+      # Also after exit codes 9 and 10, which publish; after all others the old state is saved once more.
+      - uses: actions/cache/save@@v4
+        if: always() && hashFiles('data/snapshots/*.duckdb') != ''
+        with:
+          path: |
+            data/puretalk.duckdb
+            data/snapshots
+          key: puretalk-${{ github.run_id }}-${{ github.run_attempt }}
+""")
+
+
+def _render_airflow(every_minutes: int, settings: Settings) -> str:
+    # Airflow fills in what it takes for a Jinja template.
+    if any(mark in text for text in _environment(settings).values() for mark in ("{{", "{%", "{#")):
+        raise ConfigurationError("a folder with {{, {% or {# in its name cannot stand in an Airflow recipe")
+    return _AIRFLOW.substitute(
+        notes=_notes(settings),
+        cron=repr(cron_expression(every_minutes)),
+        command=repr(f"{shlex.quote(str(_find_program()))} sync"),
+        environment=repr(_environment(settings)),
+    )
+
+
+_AIRFLOW = _Recipe('''\
+"""puretalk for Airflow 2.7 or newer: a file in the DAGs folder. Airflow's own environment does not need the package."""
+@notes
+
+from datetime import datetime, timedelta, timezone
+
+from airflow import DAG
+
+try:
+    from airflow.providers.standard.operators.bash import BashOperator
+except ImportError:  # Airflow 2
+    from airflow.operators.bash import BashOperator
+
+with DAG(
+    "puretalk",
+    schedule=@cron,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,  # a sync reads what is there now; what was missed cannot be made up for
+    max_active_runs=1,
+):
+    BashOperator(
+        task_id="sync",
+        bash_command=@command,
+        env=@environment,
+        append_env=True,
+        skip_on_exit_code=[7],
+        retries=0,  # the next run begins from what is published anyway
+        execution_timeout=timedelta(hours=1),
+    )
+''')
+
+
+def _render_dagster(every_minutes: int, settings: Settings) -> str:
+    return _DAGSTER.substitute(
+        notes=_notes(settings),
+        cron=repr(cron_expression(every_minutes)),
+        program=repr(str(_find_program())),
+        environment=repr(_environment(settings)),
+        published=repr(str(settings.data_dir / "puretalk.duckdb")),
+    )
+
+
+_DAGSTER = _Recipe('''\
+"""puretalk for Dagster: a module with definitions. Dagster's own environment does not need the package."""
+@notes
+
+import os
+import subprocess
+
+import dagster as dg
+
+ENVIRONMENT = @environment
+ANOTHER_RUN_IS_AT_WORK = 7
+
+
+@@dg.asset(description="The PureTalk AI account in DuckDB")
+def puretalk_warehouse(context: dg.AssetExecutionContext):
+    done = subprocess.run(
+        [@program, "sync"],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
+    if done.stderr:
+        context.log.warning(done.stderr)
+    if done.returncode not in (0, ANOTHER_RUN_IS_AT_WORK):
+        raise dg.Failure(f"puretalk sync ended with exit code {done.returncode}: {done.stderr}", allow_retries=False)
+    return dg.MaterializeResult(metadata={"exit_code": done.returncode, "published": @published})
+
+
+job = dg.define_asset_job("puretalk_sync", selection=[puretalk_warehouse])
+defs = dg.Definitions(
+    assets=[puretalk_warehouse],
+    jobs=[job],
+    schedules=[dg.ScheduleDefinition(job=job, cron_schedule=@cron)],
+)
+''')
+
+
+_RENDERERS: dict[str, Callable[[int, Settings], str]] = {
+    "cron": _render_cron,
+    "systemd": _render_systemd,
+    "github-actions": _render_github_actions,
+    "airflow": _render_airflow,
+    "dagster": _render_dagster,
+}

@@ -1,0 +1,65 @@
+"""The command line as a real process, as a scheduler starts it: its own environment, another folder, no terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from puretalk.demo import DemoApi
+
+PURETALK = str(Path(sys.executable).parent / "puretalk")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended. `message` is what it said to stderr, line by line."""
+
+    exit_code: int
+    output: str
+    error: str
+
+    @property
+    def message(self) -> list[str]:
+        return self.error.splitlines()
+
+    def json(self) -> Any:
+        return json.loads(self.output)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`puretalk …` with a data directory and an API."""
+
+    data_dir: Path
+    home: Path
+    api: DemoApi | None = None
+
+    def environment(self, **more: str) -> dict[str, str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PURETALK_DATA_DIR": str(self.data_dir),
+            "PURETALK_RETRY_BUDGET": "1",
+            "COLUMNS": "200",
+        }
+        if self.api is not None:
+            environment |= {"PURETALK_BASE_URL": self.api.base_url, "PURETALK_API_KEY": self.api.key}
+        return environment | more
+
+    def __call__(self, *arguments: str, timeout: float = 120, **more: str) -> Ended:
+        ended = subprocess.run(
+            [PURETALK, *arguments],
+            env=self.environment(**more),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
