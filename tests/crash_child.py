@@ -45,9 +45,9 @@ ANNOUNCED = (
 #: Moments inside steps and inside dlt: (function, the call of it that the process does not survive).
 INSIDE: dict[str, tuple[str, int]] = {
     "walk: over": ("puretalk.reading:_Reader.conclude", 1),
-    "dlt: before the first batch": ("puretalk.source:_Loader.batches", 1),
-    "dlt: in the second record": ("puretalk.source:_Loader._add_assistant", 2),
-    "dlt: before the last batch": ("puretalk.source:_describe_run", 1),
+    "dlt: before the first batch": ("puretalk.batches:Loader.batches", 1),
+    "dlt: in the second record": ("puretalk.batches:Loader._add_assistant", 2),
+    "dlt: before the last batch": ("puretalk.source:describe_run", 1),
     "dlt: extracted": ("dlt.pipeline.pipeline:Pipeline.extract:after", 1),
     "dlt: in normalize": ("dlt.normalize.normalize:Normalize.spool_files", 1),
     "dlt: after a normalized schema": ("dlt.normalize.normalize:Normalize.spool_schema_files:after", 1),

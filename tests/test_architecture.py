@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
     {"client", "flatten"},
     {"walk"},
     {"reading"},
+    {"batches", "destination"},
     {"source"},
     {"warehouse"},
     {"models", "checks", "dictionary"},

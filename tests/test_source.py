@@ -14,7 +14,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from plain_runs import rows_loaded, run_plainly
 
-from puretalk import source
+from puretalk import batches, source
 from puretalk.demo import MISSING, Account, DemoApi
 from puretalk.errors import KeyRejectedError
 from puretalk.tables import CHILD_TABLES, SQL_TYPES, TABLES
@@ -217,7 +217,7 @@ def test_odd_records_are_kept_whole_and_are_no_news_the_next_time(database: Path
 
 
 def test_an_account_of_many_batches_is_loaded_whole(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "BATCH_RECORDS", 4)
+    monkeypatch.setattr(batches, "BATCH_RECORDS", 4)
     account = Account(assistants=18)
     with DemoApi(account) as api:
         run_plainly(api, database)
