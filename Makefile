@@ -9,7 +9,6 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 UV := $(shell command -v uv 2>/dev/null)
 export UV_NO_PROGRESS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-export DLT_TELEMETRY = 0
 
 .PHONY: help demo test storm check setup format lint types lock clean
 .DEFAULT_GOAL := help
