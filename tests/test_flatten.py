@@ -17,16 +17,8 @@ from hypothesis import strategies as st
 from warehouses import observe, open_warehouse
 
 from puretalk.demo import Account
-from puretalk.flatten import (
-    Flattened,
-    RejectedRecordError,
-    canonical_json,
-    clean_record,
-    find_deviation,
-    flatten_assistant,
-    flatten_shared,
-)
-from puretalk.records import parse_json
+from puretalk.flatten import Flattened, RejectedRecordError, find_deviation, flatten_assistant, flatten_shared
+from puretalk.records import canonical_json, clean_record, parse_json
 from puretalk.tables import ASSISTANTS, CHILD_TABLES, TABLES, USERS, VOICES
 
 STATES = "assistant_llm_states"

@@ -16,17 +16,8 @@ from datetime import datetime
 from typing import IO, Literal
 
 from puretalk.client import Answer, ApiClient
-from puretalk.flatten import (
-    Flattened,
-    RejectedRecordError,
-    Shared,
-    canonical_json,
-    clean_record,
-    find_deviation,
-    flatten_assistant,
-    hash_json,
-)
-from puretalk.records import JSONObject, JSONValue
+from puretalk.flatten import Flattened, RejectedRecordError, Shared, find_deviation, flatten_assistant
+from puretalk.records import JSONObject, JSONValue, canonical_json, clean_record, hash_json
 from puretalk.tables import USERS, VOICES
 from puretalk.walk import PageListener, Walk, walk_pages
 
