@@ -588,3 +588,8 @@ def test_every_row_has_only_columns_of_its_table() -> None:
             if shared:
                 assert flatten_shared(shared).keys() <= {column.name for column in table.columns}
         assert flat.drift == ()
+
+
+def test_a_field_that_is_called_like_one_of_ours_is_kept_beside_it() -> None:
+    flat = flatten_assistant({"assistant_id": "a", "_deviates": 1, "_unencodable": 2, "name": "\ud800"})
+    assert flat.extra == {"api._deviates": 1, "api._unencodable": 2, "_unencodable": {"name": "\\ud800"}}

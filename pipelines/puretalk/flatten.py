@@ -145,7 +145,7 @@ def flatten_assistant(record: JSONValue) -> Flattened:
     rows[ASSISTANT_LLM_STATE_TOOLS.name] = tools
 
     for name, value in rest.items():
-        notes.keep("unknown field", name, value)
+        notes.keep("unknown field", f"api.{name}" if name == DEVIATES else name, value)
     if row.get("updated_at") is not None:  # a claim about the configuration, not a part of it
         del config["updated_at"]
     text = canonical_json(config)

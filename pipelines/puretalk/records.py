@@ -77,6 +77,8 @@ def clean_record(record: JSONValue) -> JSONValue:
         originals: JSONObject = {}
         clean = _replace_unstorable(record, "", originals)
         if originals and isinstance(clean, dict):
+            if UNENCODABLE in clean:
+                clean[f"api.{UNENCODABLE}"] = clean[UNENCODABLE]
             clean[UNENCODABLE] = originals
         return clean
     return record
