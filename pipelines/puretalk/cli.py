@@ -324,7 +324,8 @@ def build(timing: bool, data_dir: Path | None, debug: bool) -> None:
         report = progress.run(lambda: run_build(settings, listener=progress))
     if timing:
         for model in report.models:
-            click.echo(f"{model.seconds:8.3f} s  {'built' if model.is_built else 'as it was':9}  {model.name}")
+            click.echo(f"{model.seconds:8.3f} s  {model.outcome:9}  {model.name}")
+        click.echo(f"{sum(check.seconds for check in report.checks):8.3f} s  {len(report.checks)} checks")
 
 
 @main.command()
