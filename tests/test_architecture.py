@@ -17,6 +17,7 @@ PACKAGE = Path(puretalk.__file__).parent
 #: Layers from the ground up; a module may import from its own layer's left, never from its right.
 LAYERS: list[set[str]] = [
     {"errors", "records", "tables", "__init__"},
+    {"increments"},
     {"settings", "retries", "references", "properties", "snapshots", "lock", "runlog"},
     {"client", "flatten"},
     {"walk"},

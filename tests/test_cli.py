@@ -179,6 +179,43 @@ def test_the_published_file_opens_in_plain_duckdb_under_its_own_name(synced: Com
         assert connection.execute("SELECT count(*) FROM assistants").fetchall() == [(7,)]
 
 
+def test_what_is_held_back_says_in_four_lines_what_to_do(tmp_path: Path, account: Account, api: DemoApi) -> None:
+    command = CommandLine(tmp_path / "data", tmp_path, api)
+    command("sync")
+    for assistant_id in account.live_ids():
+        account.delete(assistant_id)
+    ended = command("sync")
+    assert ended.exit_code == 10
+    assert [line.partition(":")[0] for line in ended.message] == ["puretalk", "State", "Do", "More"]
+    assert "7 of 7 assistants vanished at once" in ended.message[0]
+    assert "--accept-deletions" in ended.message[2]
+    assert command("query", "SELECT count(*) AS n FROM main.assistants WHERE deleted_at IS NULL").output == "n\n7\n"
+
+
+def test_a_current_directory_that_is_gone_is_no_matter(tmp_path: Path, api: DemoApi) -> None:
+    command = CommandLine(tmp_path / "data", tmp_path, api)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd '{gone}' && rmdir '{gone}' && exec '{PURETALK}' sync"
+    ended = subprocess.run(["sh", "-c", script], env=command.environment(), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_reader_who_goes_away_is_no_error(synced: CommandLine) -> None:
+    script = f"'{PURETALK}' status | true; echo ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(
+        ["bash", "-c", script], env=synced.environment(), capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("0\n", "")
+
+
+def test_a_folder_that_is_typed_is_one_of_where_the_person_stands(synced: CommandLine) -> None:
+    command = [PURETALK, "query", "--data-dir", "data", "SELECT count(*) AS n FROM main.assistants"]
+    environment = synced.environment() | {"PURETALK_DATA_DIR": "/nowhere"}
+    ended = subprocess.run(command, env=environment, cwd=synced.data_dir.parent, capture_output=True, check=False)
+    assert ended.stdout == b"n\n7\n"
+
+
 def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path: Path) -> None:
     command = CommandLine(tmp_path, tmp_path)
     assert "Traceback" not in command("sync").error

@@ -36,12 +36,12 @@ LATER = (
     "publish: seal",
 )
 REFRESH = ("dlt: between two merges", "publish: move")
-RANDOM_SHORT, RANDOM_LONG = 3, 40
+RANDOM_SHORT, RANDOM_LONG = 3, 30
 
 
 def test_there_are_more_than_a_hundred_kills() -> None:
     short = len(FIRST) + len(LATER) + len(REFRESH) + RANDOM_SHORT
-    assert (short, short + 3 * len(MOMENTS) + RANDOM_LONG > 140) == (16, True)
+    assert (short, short + 2 * len(MOMENTS) + RANDOM_LONG > 110) == (16, True)
     assert {*FIRST, *LATER, *REFRESH} <= {*MOMENTS}
 
 
@@ -199,8 +199,7 @@ def test_a_first_sync_may_die_anywhere(scene: Scene, moment: str) -> None:
 
 @pytest.mark.storm
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("full_refresh", [False, True])
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize(("part", "full_refresh"), [(0, False), (1, False), (2, False), (3, False), (0, True)])
 def test_a_later_sync_may_die_anywhere(scene: Scene, part: int, full_refresh: bool) -> None:
     """Each part kills nine syncs or so of one warehouse: from its second to its tenth and beyond."""
     check_kills_of_later_syncs(scene, MOMENTS[part::4], full_refresh=full_refresh)
@@ -208,7 +207,7 @@ def test_a_later_sync_may_die_anywhere(scene: Scene, part: int, full_refresh: bo
 
 @pytest.mark.storm
 @pytest.mark.timeout(1800)
-def test_a_sync_killed_at_forty_random_moments_needs_no_repair(scene: Scene) -> None:
+def test_a_sync_killed_at_thirty_random_moments_needs_no_repair(scene: Scene) -> None:
     check_kills_at_random(scene, RANDOM_LONG, seed=2)
 
 

@@ -17,16 +17,8 @@ from hypothesis import strategies as st
 from warehouses import observe, open_warehouse
 
 from puretalk.demo import Account
-from puretalk.flatten import (
-    Flattened,
-    RejectedRecordError,
-    canonical_json,
-    clean_record,
-    find_deviation,
-    flatten_assistant,
-    flatten_shared,
-)
-from puretalk.records import parse_json
+from puretalk.flatten import Flattened, RejectedRecordError, find_deviation, flatten_assistant, flatten_shared
+from puretalk.records import canonical_json, clean_record, parse_json
 from puretalk.tables import ASSISTANTS, CHILD_TABLES, TABLES, USERS, VOICES
 
 STATES = "assistant_llm_states"
@@ -596,3 +588,8 @@ def test_every_row_has_only_columns_of_its_table() -> None:
             if shared:
                 assert flatten_shared(shared).keys() <= {column.name for column in table.columns}
         assert flat.drift == ()
+
+
+def test_a_field_that_is_called_like_one_of_ours_is_kept_beside_it() -> None:
+    flat = flatten_assistant({"assistant_id": "a", "_deviates": 1, "_unencodable": 2, "name": "\ud800"})
+    assert flat.extra == {"api._deviates": 1, "api._unencodable": 2, "_unencodable": {"name": "\\ud800"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -282,6 +283,134 @@ def test_demo_account_passes_all_checks_through_its_changes(tmp_path: Path) -> N
         findings = rows_of(connection, "SELECT DISTINCT rule FROM marts.rpt_config_findings")
     assert "prompt" in {row["area"] for row in changes}
     assert len(findings) >= 10
+
+
+# ---- incremental models
+
+
+def marts_of(path: Path) -> dict[str, list[str]]:
+    """All rows of all marts, sorted."""
+    with duckdb.connect(path) as connection:
+        return {
+            model.relation: sorted(map(repr, connection.execute(f"SELECT * FROM {model.relation}").fetchall()))
+            for model in our_models()
+            if model.schema == "marts"
+        }
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_incremental_build_equals_a_build_from_scratch(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    path, scratch = tmp_path / "grown.duckdb", tmp_path / "scratch.duckdb"
+    hostile = [{**record, "assistant_id": f"h{number}"} for number, record in enumerate(HOSTILE)]
+    records = {record["assistant_id"]: record for record in [*Account(seed=seed, assistants=20).records(), *hostile]}
+    past = [dict(records)]
+    deleted: list[str] = []
+    updated: set[str] = set()
+    open_warehouse(path).close()
+    for hour in range(6):
+        with duckdb.connect(path) as connection:
+            observe(connection, MORNING + timedelta(hours=hour), list(records.values()), deleted=deleted)
+            report = build_models(connection)
+        updated |= {step.name for step in report.models if step.outcome == "updated"}
+        shutil.copy(path, scratch)
+        with duckdb.connect(scratch) as connection:
+            connection.execute("DELETE FROM main.model_builds")
+            assert "updated" not in {step.outcome for step in build_models(connection).models}
+        assert marts_of(path) == marts_of(scratch), hour
+        deleted = []
+        for key in rng.sample(sorted(past[0]), rng.randrange(4)):
+            chance = rng.random()
+            if key in records and chance < 0.3:
+                deleted.append(key)
+                del records[key]
+            elif chance < 0.6:
+                records[key] = rng.choice(past).get(key, past[0][key])
+            else:
+                records[key] = mutated(past[-1].get(key, past[0][key]), rng)
+                records[key]["assistant_id"] = key
+        past.append(dict(records))
+    properties = read_properties([sql_folder()])
+    assert updated == {model.relation for model in our_models() if properties.model(model.name).is_incremental}
+
+
+@pytest.fixture
+def divided(tmp_path: Path, warehouse: duckdb.DuckDBPyConnection) -> Path:
+    """A folder with an incremental model of ten assistants, `marts.a`."""
+    write(tmp_path / "staging/stg_assistants.sql", "select assistant_id, name from main.assistants")
+    write(tmp_path / "marts/a.sql", "select assistant_id, name from staging.stg_assistants")
+    config = "{materialized: incremental, unique_key: assistant_id}"
+    write(tmp_path / "marts/m.yml", f"models: [{{name: a, config: {config}}}]")
+    insert_rows(warehouse, "assistants", [{"assistant_id": f"{number}", "name": "7"} for number in range(10)])
+    return tmp_path
+
+
+def test_only_rows_of_assistants_that_changed_are_built_again(
+    warehouse: duckdb.DuckDBPyConnection, divided: Path
+) -> None:
+    assert outcomes(warehouse, divided)["marts.a"] == "built"
+    assert outcomes(warehouse, divided)["marts.a"] == "unchanged"
+    # Not a row that the model would make: it shows who is left alone.
+    warehouse.execute("UPDATE marts.a SET name = 'old'")
+    warehouse.execute("UPDATE main.assistants SET name = 'new' WHERE assistant_id = '1'")
+    warehouse.execute("DELETE FROM main.assistants WHERE assistant_id = '2'")
+    assert outcomes(warehouse, divided)["marts.a"] == "updated"
+    assert dict(warehouse.execute("SELECT * FROM marts.a").fetchall()) == {
+        "1": "new",
+        **dict.fromkeys("03456789", "old"),
+    }
+
+
+def test_other_sql_on_the_way_to_an_incremental_model_builds_all_of_it(
+    warehouse: duckdb.DuckDBPyConnection, divided: Path
+) -> None:
+    outcomes(warehouse, divided)
+    write(divided / "staging/stg_assistants.sql", "select assistant_id, name || '!' as name from main.assistants")
+    assert outcomes(warehouse, divided)["marts.a"] == "built"
+    assert rows_of(warehouse, "SELECT DISTINCT name FROM marts.a") == [{"name": "7!"}]
+
+
+def test_many_changed_assistants_build_all_of_it(warehouse: duckdb.DuckDBPyConnection, divided: Path) -> None:
+    outcomes(warehouse, divided)
+    warehouse.execute("UPDATE main.assistants SET name = 'new' WHERE assistant_id < '3'")
+    assert outcomes(warehouse, divided)["marts.a"] == "built"
+
+
+@pytest.mark.parametrize("select", [(), ("a",)])
+def test_what_a_broken_build_updated_is_corrected_by_the_next(
+    warehouse: duckdb.DuckDBPyConnection, divided: Path, select: tuple[str, ...]
+) -> None:
+    write(divided / "marts/b.sql", "select cast(name as integer) as number from marts.a")
+    outcomes(warehouse, divided)
+    warehouse.execute("UPDATE main.assistants SET name = 'x' WHERE assistant_id = '1'")
+    if select:
+        build_models(warehouse, sql_dirs=[divided], select=select)
+    else:
+        with pytest.raises(CheckFailedError):
+            outcomes(warehouse, divided)
+    assert rows_of(warehouse, "SELECT name FROM marts.a WHERE assistant_id = '1'") == [{"name": "x"}]
+    warehouse.execute("UPDATE main.assistants SET name = '7' WHERE assistant_id = '1'")
+    outcomes(warehouse, divided)
+    assert rows_of(warehouse, "SELECT DISTINCT name FROM marts.a") == [{"name": "7"}]
+
+
+@pytest.mark.parametrize(
+    ("sql", "key", "message"),
+    [
+        ("select user_id from main.users", "assistant_id", r"a\.sql: .* depends on main\.users"),
+        ("select user_id from staging.stg_others", "assistant_id", r"a\.sql: .* depends on main\.users"),
+        ("select assistant_id, name from staging.stg_assistants", "user_id", r"m\.yml: a: .* unique_key assistant_id"),
+    ],
+)
+def test_a_model_that_cannot_be_incremental_is_refused(
+    warehouse: duckdb.DuckDBPyConnection, divided: Path, sql: str, key: str, message: str
+) -> None:
+    write(divided / "marts/a.sql", sql)
+    write(divided / "staging/stg_others.sql", "select user_id from main.users")
+    config = f"{{materialized: incremental, unique_key: {key}}}"
+    write(divided / "marts/m.yml", f"models: [{{name: a, config: {config}}}]")
+    with pytest.raises(ConfigurationError, match=message):
+        outcomes(warehouse, divided)
 
 
 # ---- an empty account, and the contract

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -388,13 +389,14 @@ def test_an_assistant_that_the_second_walk_shows_again_is_neither_deleted_nor_he
     assert reading.is_exact
 
 
-def test_the_last_assistant_of_an_account_can_be_deleted() -> None:
+def test_the_last_assistant_of_an_account_can_be_deleted_by_a_person() -> None:
     account = Account(assistants=1)
     [only] = account.live_ids()
     known = known_from(account.records())
     account.delete(only)
     with DemoApi(account) as api:
-        reading = read(api, known)
+        assert read(api, known).held == {only}
+        reading = read(api, known, accept_deletions=True)
     assert reading.deleted.keys() == {only}
     assert len(reading.walks) == 2, "no other assistant is there to try the address with"
     assert reading.is_exact
@@ -467,9 +469,8 @@ def deleted_of(account: Account, how_many: int) -> set[str]:
         (16, 9, False),  # over half, but fewer than ten
         (40, 39, True),
         (7, 6, False),
-        (7, 7, True),  # everything is always too much …
-        (2, 2, True),
-        (1, 1, False),  # … but for the last one
+        (7, 7, True),  # everything is always too much
+        (1, 1, True),
     ],
 )
 def test_over_half_of_the_account_and_at_least_ten_is_held_back(of: int, gone: int, is_held: bool) -> None:
@@ -770,3 +771,44 @@ def test_drift_counts_the_assistants_that_show_it(account: Account, api: DemoApi
         "unknown field surprise": {first, second},
         "no bool voice_boost": {second},
     }
+
+
+def test_an_account_that_was_accepted_and_exchanged_back_is_another_one_again(account: Account, known: Known) -> None:
+    """Only living assistants speak for the account: those of the former account are known too, but deleted."""
+    gone = {
+        assistant_id: replace(assistant, deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
+        for assistant_id, assistant in known.assistants.items()
+    }
+    others = known_from(Account(seed=99, assistants=5).records())
+    with DemoApi(account) as api:
+        reading = read(api, replace(known, assistants={**gone, **others.assistants}))
+    assert reading.is_foreign
+    assert to_load(reading) == []
+
+
+@pytest.mark.parametrize("same_time", [True, False])
+def test_an_id_that_comes_twice_in_one_page_is_no_reason_to_stop(same_time: bool) -> None:
+    records = Account(assistants=4).records()
+    other = {**records[1], "prompt": "another", **({} if same_time else {"updated_at": "2026-11-05T00:00:00Z"})}
+    with DemoApi(Account.of([*records, other])) as api:
+        reading = read(api)
+        again = read(api, remember(reading))
+    assert not reading.is_complete
+    versions = reading.news[records[1]["assistant_id"]]
+    assert [version.content_hash for version in versions] == [
+        flatten_assistant(record).content_hash for record in ([records[1]] if same_time else [records[1], other])
+    ]
+    assert len({version.received_at for version in versions}) == len(versions), "a moment names a version"
+    assert again.news == {}, "it is no news the next time"
+
+
+def test_an_address_that_does_not_answer_is_tried_once_not_for_each_assistant(account: Account, known: Known) -> None:
+    gone = account.live_ids()[:3]
+    for assistant_id in gone:
+        account.delete(assistant_id)
+    with DemoApi(account) as api:
+        api.fail("500", times=None, when=lambda asked: asked.path.rstrip("/").endswith(tuple(gone)))
+        reading = read(api, known)
+        asked_for = set(detail_requests(api)) & set(gone)
+    assert len(asked_for) == 1
+    assert reading.deleted.keys() == set(gone), "two complete walks say so"

@@ -71,6 +71,12 @@ def test_a_wrong_value_names_its_place(project: Path, name: str, value: str, mes
     assert raised.value.message == message
 
 
+@pytest.mark.parametrize("name", ["100%", "o'neill", "env=prod", "what?", "a\\b", "a\nb"])
+def test_a_folder_that_dlt_cannot_write_sql_with_is_said_at_once(project: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="holds a character"):
+        load(project, PURETALK_DATA_DIR=name)
+
+
 def test_a_wrong_type_in_a_file_names_the_file(project: Path) -> None:
     (project / ".dlt" / "config.toml").write_text("[sources.puretalk]\nwindow = true\n")
     with pytest.raises(ConfigurationError, match=r"window in \.dlt/config\.toml must be a whole number"):

@@ -51,7 +51,7 @@ def test_the_identities_of_the_models_hold_in_a_storm_too(tmp_path: Path) -> Non
 @pytest.mark.usefixtures("without_models")
 @pytest.mark.parametrize(("order", "detail", "window"), LONG)
 def test_a_long_storm_leaves_no_trace_either(order: str, detail: str, window: int, tmp_path: Path) -> None:
-    weather_the_storm(tmp_path, order, detail, window, seed=LONG.index((order, detail, window)), rounds=5)
+    weather_the_storm(tmp_path, order, detail, window, seed=LONG.index((order, detail, window)), rounds=3)
 
 
 def test_an_answer_that_was_overtaken_replaces_nothing() -> None:

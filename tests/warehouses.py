@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from puretalk.flatten import canonical_json, flatten_assistant, flatten_shared
+from puretalk.flatten import flatten_assistant, flatten_shared
+from puretalk.records import canonical_json
 from puretalk.tables import SQL_TYPES, STORAGE_SCHEMA, TABLES, ColumnType
 from puretalk.warehouse import describe
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from puretalk.flatten import DEVIATES, Row, canonical_json, flatten_assistant, flatten_shared
+from puretalk.flatten import DEVIATES, Row, flatten_assistant, flatten_shared
 from puretalk.reading import Reading, iterate_ids_to_load
+from puretalk.records import canonical_json
 from puretalk.tables import (
     ASSISTANT_VERSIONS,
     ASSISTANTS,

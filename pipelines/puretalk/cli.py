@@ -119,7 +119,8 @@ def _describe_state(settings: Settings | None) -> str:
 
 def _load(data_dir: Path | None, *, debug: bool, **flags: Any) -> Settings:
     with _errors(None, debug=debug):
-        return load_settings({"data_dir": data_dir, **flags})
+        # Typed by a person, a relative folder is one of where he stands; in a setting, it is one of the project.
+        return load_settings({"data_dir": data_dir and data_dir.absolute(), **flags})
     raise AssertionError("unreachable")
 
 
@@ -195,6 +196,7 @@ def sync(
         click.echo(f"puretalk: {warning}.", err=True)
     if outcome.exit_code:
         click.echo(f"State: {EXIT_CODES[outcome.exit_code]}.", err=True)
+        click.echo(f"Do: {'; '.join(outcome.actions)}.", err=True)
         click.echo(f"More: {_DOCS} (exit code {outcome.exit_code})", err=True)
     sys.exit(outcome.exit_code)
 
@@ -322,7 +324,8 @@ def build(timing: bool, data_dir: Path | None, debug: bool) -> None:
         report = progress.run(lambda: run_build(settings, listener=progress))
     if timing:
         for model in report.models:
-            click.echo(f"{model.seconds:8.3f} s  {'built' if model.is_built else 'as it was':9}  {model.name}")
+            click.echo(f"{model.seconds:8.3f} s  {model.outcome:9}  {model.name}")
+        click.echo(f"{sum(check.seconds for check in report.checks):8.3f} s  {len(report.checks)} checks")
 
 
 @main.command()
@@ -420,6 +423,21 @@ def _demo_settings(settings: Settings, data_dir: Path | None) -> Settings:
     if data_dir is not None or os.environ.get("PURETALK_DATA_DIR"):
         return settings
     return _replace(settings, data_dir=settings.data_dir / "demo")
+
+
+def run() -> None:
+    """The entry point: `main` where the current directory is gone, or the reader of the output is."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        os.chdir("/")
+    try:
+        main(standalone_mode=True)
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # `puretalk query … | head`: nobody is interested in the rest
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _replace(settings: Settings, **changes: Any) -> Settings:

@@ -327,7 +327,9 @@ class ApiClient:
         if not reply.body.strip():
             return "an empty body"
         # Scrubbed before it is cut: the rest of a key that was cut in two would not be found.
-        unnamed = reply.body.replace(self._settings.api_key.encode(), b"***")
+        unnamed = reply.body
+        for form in _written_forms(self._settings.api_key):
+            unnamed = unnamed.replace(form.encode(), b"***")
         start = self._scrub(unnamed[:4096].decode(errors="replace"))
         kind = "a body"
         if start.lstrip().startswith("<"):
@@ -344,7 +346,8 @@ class ApiClient:
 
     def _scrub(self, text: str) -> str:
         """Without the key, which an answer may echo, and without what moves a terminal's cursor."""
-        text = text.replace(self._settings.api_key, "***")
+        for form in _written_forms(self._settings.api_key):
+            text = text.replace(form, "***")
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
     @staticmethod
@@ -353,6 +356,11 @@ class ApiClient:
         for task in doomed:
             task.cancel()
         await asyncio.gather(*doomed, return_exceptions=True)
+
+
+def _written_forms(key: str) -> list[str]:
+    """The key as an answer may echo it: as it is, in a URL, in JSON, whose slashes may be escaped; longest first."""
+    return sorted({key, quote(key, safe=""), key.replace("/", r"\/")}, key=len, reverse=True)
 
 
 def _origin(url: httpx.URL) -> str:

@@ -37,7 +37,7 @@ EXIT_CODES: dict[int, str] = {
     6: "the data broke a check or a model could not be built: look at the kept work file",
     7: "another run is at work: nothing to do",
     8: "the warehouse folder cannot be used (disk full, read-only, a foreign file in the way)",
-    EXIT_INCOMPLETE: "published, but not complete: the account changed too fast to be read; run again",
+    EXIT_INCOMPLETE: "published, but not exact: the API contradicted itself or changed while it was read",
     EXIT_HELD: "published, but deletions are held back: look, then run with --accept-deletions",
     EXIT_STALE: "status --check: the published snapshot is too old or missing",
     130: "stopped by SIGINT (143: by SIGTERM); nothing was published",

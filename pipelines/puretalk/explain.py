@@ -12,8 +12,7 @@ from typing import Any
 import duckdb
 
 from puretalk.errors import ConfigurationError
-from puretalk.flatten import canonical_json
-from puretalk.records import JSONValue
+from puretalk.records import JSONValue, canonical_json
 from puretalk.tables import SCHEMA
 
 #: Texts of at least this many characters, or of several lines, are shown as a diff of lines.

@@ -11,8 +11,6 @@ Nothing is dropped: what has no column, or does not fit its column's type, goes 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
 import uuid
@@ -21,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from puretalk.records import JSONObject, JSONValue
+from puretalk.records import JSONObject, JSONValue, canonical_json, clean_record, hash_json, hash_text
 from puretalk.tables import (
     ASSISTANT_CHATBOT_DOMAINS,
     ASSISTANT_LLM_STATE_TOOLS,
@@ -40,8 +38,6 @@ Row = dict[str, Any]
 
 #: Key in `assistants.extra` under which an assistant's deviation from the shared voice or user is kept.
 DEVIATES = "_deviates"
-#: Key in a record, and so in `extra`, that keeps strings which no UTF-8 text can hold: path → text with \uXXXX escapes.
-UNENCODABLE = "_unencodable"
 
 _USER_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://puretalk.ai/users")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\Z")
@@ -97,21 +93,6 @@ class _Notes:
         self.drift.append(f"{kind} {self.where}{name}")
 
 
-def canonical_json(value: JSONValue) -> str:
-    """JSON with sorted keys, no blanks and only ASCII characters: the same value always gives the same text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def hash_json(value: JSONValue) -> str:
-    """SHA-256 (hex) of the canonical JSON."""
-    return hash_text(canonical_json(value))
-
-
-def hash_text(text: str) -> str:
-    """SHA-256 (hex) of a text."""
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
 def record_id(record: JSONValue) -> str:
     """The assistant_id of a record. Raises RejectedRecordError when there is none to work with."""
     if not isinstance(record, dict):
@@ -164,7 +145,7 @@ def flatten_assistant(record: JSONValue) -> Flattened:
     rows[ASSISTANT_LLM_STATE_TOOLS.name] = tools
 
     for name, value in rest.items():
-        notes.keep("unknown field", name, value)
+        notes.keep("unknown field", f"api.{name}" if name == DEVIATES else name, value)
     if row.get("updated_at") is not None:  # a claim about the configuration, not a part of it
         del config["updated_at"]
     text = canonical_json(config)
@@ -209,45 +190,6 @@ def find_deviation(own: Shared, shared: Shared) -> JSONObject:
         for name in sorted(names)
         if own.value.get(name, missing) != shared.value.get(name, missing)
     }
-
-
-def clean_record(record: JSONValue) -> JSONValue:
-    """The record, storable: lone surrogates (half of a character) become U+FFFD and the original text is kept beside.
-
-    UTF-8, and so every column, can hold any character but those; numbers too large for a double become strings.
-    """
-    try:
-        json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (UnicodeEncodeError, ValueError):
-        originals: JSONObject = {}
-        clean = _replace_unstorable(record, "", originals)
-        if originals and isinstance(clean, dict):
-            clean[UNENCODABLE] = originals
-        return clean
-    return record
-
-
-def _replace_unstorable(value: JSONValue, path: str, originals: JSONObject) -> JSONValue:
-    if isinstance(value, str):
-        text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if text != value:
-            originals[path] = json.dumps(value)[1:-1]
-        return text
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
-    if isinstance(value, list):
-        return [_replace_unstorable(item, f"{path}[{index}]", originals) for index, item in enumerate(value)]
-    if isinstance(value, dict):
-        result: JSONObject = {}
-        for name, item in value.items():
-            clean_name = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            if clean_name != name:
-                while clean_name in value or clean_name in result:  # two names may differ in nothing but such halves
-                    clean_name += "\ufffd"
-                originals[f"{path}.{clean_name}.<name>".lstrip(".")] = json.dumps(name)[1:-1]
-            result[clean_name] = _replace_unstorable(item, f"{path}.{clean_name}".lstrip("."), originals)
-        return result
-    return value
 
 
 def _kind(value: JSONValue) -> str:

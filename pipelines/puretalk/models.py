@@ -8,7 +8,8 @@ A model is a file with one SELECT; its name is the relation's, its folder's the 
     sql/checks/some_claim.sql           →  no relation: a query that must return no row (see `checks`)
 
 What a model reads is taken from its SQL, and decides the order. A table whose SQL and inputs are what they were in
-the build before is left as it is. YAML files beside the models describe them (see `properties`).
+the build before is left as it is; of an incremental model only the rows of assistants that changed are built again
+(see `increments`). YAML files beside the models describe them (see `properties`).
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ import duckdb
 
 from puretalk.checks import CheckResult, check_freshness, run_checks
 from puretalk.errors import CheckFailedError, ConfigurationError
+from puretalk.increments import DIVIDED_TABLES, KEY, TouchedAssistants
 from puretalk.properties import ModelProperties, Properties, read_properties
 from puretalk.references import Reference, UnreadableSQLError, find_references
 from puretalk.tables import SCHEMA, STORAGE_SCHEMA, TABLES
 
 Kind = Literal["view", "table", "temporary", "check"]
-Outcome = Literal["built", "unchanged", "removed"]
+Outcome = Literal["built", "updated", "unchanged", "removed"]
 
 #: What the folders of our own models become; any other folder's models become tables.
 _KINDS: Mapping[str, Kind] = {"staging": "view", "intermediate": "temporary", "checks": "check"}
@@ -45,8 +47,12 @@ DEFAULT_SCHEMA = "models"
 BUILDS_TABLE = f"{STORAGE_SCHEMA}.model_builds"
 _BUILDS_COLUMNS = {
     "relation": ("VARCHAR PRIMARY KEY", "The table, as schema.name."),
-    "fingerprint": ("VARCHAR", "SHA-256 (hex) of the SQL and of all that it reads; NULL when that cannot be known."),
-    "built_at": ("TIMESTAMP WITH TIME ZONE", "When it was built (UTC)."),
+    "fingerprint": (
+        "VARCHAR",
+        "SHA-256 (hex) of the SQL and of all that it reads, or, of an incremental model, of all SQL that leads to it; "
+        "NULL when that cannot be known.",
+    ),
+    "built_at": ("TIMESTAMP WITH TIME ZONE", "When all of it was last built (UTC)."),
 }
 _BUILDS_COMMENT = "One row: a table that a model made. While the fingerprint holds, it is left as it is."
 
@@ -73,7 +79,8 @@ class Model:
 
 @dataclass(frozen=True)
 class Step:
-    """What became of one model. `rows` is NULL for views; `seconds` include the counting."""
+    """What became of one model: built, or updated for the assistants that changed (then `rows` are theirs). `rows` is
+    NULL for views; `seconds` include the counting."""
 
     name: str
     outcome: Outcome
@@ -82,8 +89,8 @@ class Step:
 
     @property
     def is_built(self) -> bool:
-        """Whether it was built now, rather than left as it was, or removed."""
-        return self.outcome == "built"
+        """Whether it was built now, or part of it, rather than left as it was, or removed."""
+        return self.outcome in ("built", "updated")
 
 
 @dataclass(frozen=True)
@@ -183,9 +190,11 @@ def build_models(
     connection.execute("ATTACH ':memory:' AS intermediate")
     try:
         builder = _Builder(connection, models, properties)
+        touched = TouchedAssistants(connection)
         if select:
-            return BuildReport(tuple(builder.build(_with_inputs(models, select))), ())
-        steps = builder.build(models)
+            return BuildReport(tuple(builder.build(_select(models, select), touched)), ())
+        steps = builder.build(models, touched)
+        touched.settle()
         results = run_checks(connection, models, [model for model in files if model.kind == "check"], properties)
     finally:
         connection.execute("DETACH intermediate")
@@ -197,12 +206,17 @@ def build_models(
     return BuildReport(tuple(steps), tuple(results), tuple(warnings))
 
 
-def _with_inputs(models: Sequence[Model], select: Collection[str]) -> list[Model]:
+def _select(models: Sequence[Model], names: Collection[str]) -> list[Model]:
     """The models of these names and all that they read, in order. Raises ConfigurationError for an unknown name."""
-    unknown = set(select) - {model.name for model in models}
+    unknown = set(names) - {model.name for model in models}
     if unknown:
         raise ConfigurationError(f"There is no model {', '.join(sorted(unknown))}.")
-    wanted = {model.relation for model in models if model.name in select}
+    return _with_inputs(models, [model for model in models if model.name in names])
+
+
+def _with_inputs(models: Sequence[Model], chosen: Iterable[Model]) -> list[Model]:
+    """The chosen ones of the models and all that they read, in the order of the models."""
+    wanted = {model.relation for model in chosen}
     for model in reversed(models):
         if model.relation in wanted:
             wanted |= {reference.relation for reference in model.references}
@@ -223,27 +237,45 @@ class _Builder:
         self.waiting: dict[str, Model] = {}
         self.steps: list[Step] = []
 
-    def build(self, models: Sequence[Model]) -> list[Step]:
-        """Builds what of these models is not as it should be; they are in order, with all that they read."""
+    def build(self, models: Sequence[Model], touched: TouchedAssistants | None = None) -> list[Step]:
+        """Builds what of these models is not as it should be; they are in order, with all that they read.
+
+        Without `touched`, incremental models are built like all others.
+        """
         self._create_builds_table()
         before = dict(self._rows(f"SELECT relation, fingerprint FROM {BUILDS_TABLE}"))
         for schema in dict.fromkeys(model.schema for model in self.models if model.kind != "temporary"):
             self._execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         self._remove_leftovers(before)
         existing = {relation for (relation,) in self._rows(_EXISTING_TABLES)}
+        recipes: dict[str, str] = {}
+        up_to_date: set[str] = set()
+        if touched is not None:
+            recipes = {model.relation: self._recipe(model) for model in models if self._is_incremental(model)}
+            lasting = {relation for relation in recipes if before.get(relation) == recipes[relation]} & existing
+            if lasting and touched.are_few:
+                self._update([model for model in models if model.relation in lasting], touched)
+                up_to_date = lasting
         for model in models:
             fingerprint = self._fingerprint(model)
             if model.kind == "temporary":
                 self.waiting[model.relation] = model
             elif model.kind == "view":
                 self._build(model)
-            elif fingerprint is not None and before.get(model.relation) == fingerprint and model.relation in existing:
+            elif model.relation in up_to_date:
+                continue
+            elif (
+                model.relation not in recipes
+                and fingerprint is not None
+                and before.get(model.relation) == fingerprint
+                and model.relation in existing
+            ):
                 self.steps.append(Step(model.relation, "unchanged", 0.0))
             else:
                 self._build(model)
                 self._execute(
                     f"INSERT OR REPLACE INTO {BUILDS_TABLE} VALUES (?, ?, now())",
-                    [model.relation, fingerprint],
+                    [model.relation, recipes.get(model.relation, fingerprint)],
                 )
             if model.kind == "view":
                 self.fingerprints[model.relation] = self._hash_content(model.relation, model.sql)
@@ -256,6 +288,38 @@ class _Builder:
         self._execute(f"COMMENT ON TABLE {BUILDS_TABLE} IS {_literal(_BUILDS_COMMENT)}")
         for name, (_, text) in _BUILDS_COLUMNS.items():
             self._execute(f"COMMENT ON COLUMN {BUILDS_TABLE}.{name} IS {_literal(text)}")
+
+    def _update(self, models: Sequence[Model], touched: TouchedAssistants) -> None:
+        """Replaces the rows of the touched assistants in these incremental models."""
+        if not touched.count:
+            self.steps += [Step(model.relation, "unchanged", 0.0) for model in models]
+            return
+        with touched.small_warehouse():
+            small = _Builder(self.connection, self.models, self.properties)
+            steps = {step.name: step for step in small.build(_with_inputs(self.models, models))}
+            for model in models:
+                start = time.perf_counter()
+                touched.replace_rows(model.relation)
+                seconds = steps[model.relation].seconds + time.perf_counter() - start
+                self.steps.append(Step(model.relation, "updated", seconds, steps[model.relation].rows))
+
+    def _is_incremental(self, model: Model) -> bool:
+        return model.kind == "table" and self.properties.model(model.name).is_incremental
+
+    def _recipe(self, model: Model) -> str:
+        """A hash of all SQL that leads to an incremental model. Raises ConfigurationError where its rows do not follow
+        from those of one assistant."""
+        inputs = _with_inputs(self.models, [model])
+        made = {one.relation for one in inputs}
+        divided = {f"{STORAGE_SCHEMA}.{table.name}" for table in DIVIDED_TABLES}
+        for reference in (reference for one in inputs for reference in one.references):
+            if reference.relation not in made | divided:
+                raise ConfigurationError(
+                    f"{model.path}: the model cannot be incremental: it depends on {reference.relation}, "
+                    f"which has no {KEY}."
+                )
+        parts = [duckdb.__version__, *sorted(f"{one.relation}\x1f{one.sql}" for one in inputs)]
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
     def _build(self, model: Model) -> None:
         for reference in model.references:
@@ -359,8 +423,8 @@ class _Builder:
             description = describe_column(found, column, self.properties)
             if now[relation, column] != description:
                 statements.append(f'COMMENT ON COLUMN {relation}."{column}" IS {_literal(description)}')
-        for statement in statements:
-            self._execute(statement)
+        # In one transaction: a hundred commits take longer than most models.
+        self._execute("; ".join(["BEGIN", *statements, "COMMIT"]))
 
     def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         self.connection.execute(sql, parameters).fetchall()

@@ -11,6 +11,9 @@
       - name: puretalk
         tables: [{name: sync_runs, loaded_at_field: finished_at, freshness: {warn_after: {count: 26, period: hour}}}]
 
+A model with `config: {materialized: incremental, unique_key: assistant_id}` is built again for those assistants only
+that changed; its rows must follow from what the normalized layer holds of their assistant (see `increments`).
+
 Tests of columns: unique, not_null, accepted_values, relationships; each may have `config: {severity: warn}`.
 """
 
@@ -26,6 +29,7 @@ from typing import Any, Literal, cast
 import yaml
 
 from puretalk.errors import ConfigurationError
+from puretalk.increments import KEY
 
 Severity = Literal["error", "warn"]
 
@@ -75,6 +79,7 @@ class ModelProperties:
     description: str | None = None
     columns: tuple[ColumnProperties, ...] = ()
     tests: tuple[DataTest, ...] = ()
+    is_incremental: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,13 @@ def _read_model(path: Path, entry: Mapping[str, Any]) -> ModelProperties:
                     severity=_severity(arguments),
                 )
             )
-    return ModelProperties(str(entry["name"]), path, entry.get("description"), tuple(columns), tuple(tests))
+    config = entry.get("config") or {}
+    is_incremental = config.get("materialized") == "incremental"
+    if is_incremental and config.get("unique_key") != KEY:
+        raise ConfigurationError(f"{path}: {entry['name']}: an incremental model has the unique_key {KEY}.")
+    return ModelProperties(
+        str(entry["name"]), path, entry.get("description"), tuple(columns), tuple(tests), is_incremental
+    )
 
 
 def _tests_of(entry: Mapping[str, Any]) -> Sequence[Any]:

@@ -77,7 +77,7 @@ def table(name: str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
         for candidate in (schema,) if schema else SCHEMAS:
             if (candidate, bare) in there:
                 return _to_frame(connection.execute(f'SELECT * FROM "{candidate}"."{bare}"'))
-    near = difflib.get_close_matches(bare, [other for _, other in there], n=3)
+    near = difflib.get_close_matches(bare, {other for _, other in there}, n=3)
     raise ConfigurationError(
         f"there is no table {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""),
         action="`puretalk docs` lists every table.",

@@ -12,21 +12,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, Literal
 
 from puretalk.client import Answer, ApiClient
-from puretalk.flatten import (
-    Flattened,
-    RejectedRecordError,
-    Shared,
-    canonical_json,
-    clean_record,
-    find_deviation,
-    flatten_assistant,
-    hash_json,
-)
-from puretalk.records import JSONObject, JSONValue
+from puretalk.flatten import Flattened, RejectedRecordError, Shared, find_deviation, flatten_assistant
+from puretalk.records import JSONObject, JSONValue, canonical_json, clean_record, hash_json
 from puretalk.tables import USERS, VOICES
 from puretalk.walk import PageListener, Walk, walk_pages
 
@@ -141,6 +132,7 @@ class Reading:
     rejected: dict[str, Rejected] = field(default_factory=dict)
     drift: dict[str, set[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
     is_complete: bool = False
     is_foreign: bool = False
     shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
@@ -235,6 +227,7 @@ async def read_account(
     reading = Reading(known, spool)
     reader = _Reader(reading, rules, now)
     absent: Counter[str] = Counter()  # id → complete walks that did not show it
+    doubtful: set[str] = set()  # ids whose own address was no help
     for _ in range(rules.max_walks):
         walk = await walk_pages(client, reader.observe, on_page=on_page)
         reading.walks.append(walk)
@@ -251,7 +244,9 @@ async def read_account(
             reading.held = missing & known.live
             reading.is_complete = True
             break
-        answers = await _ask_for(client, missing, control=min(walk.ids, default=None))
+        answers = await _ask_for(client, missing - doubtful, control=min(walk.ids, default=None))
+        answers |= dict.fromkeys(missing & doubtful, Answer("unclear"))
+        doubtful.update(assistant_id for assistant_id, answer in answers.items() if answer.verdict == "unclear")
         hidden = [assistant_id for assistant_id, answer in answers.items() if answer.verdict == "found"]
         unclear = {
             assistant_id
@@ -278,9 +273,12 @@ async def _ask_for(client: ApiClient, assistant_ids: Iterable[str], control: str
     where it does not answer at all, every 404 would look like a deletion."""
     unclear = Answer("unclear", reason="the assistants' own address does not answer")
     wanted = sorted(assistant_ids)
-    if control is None or (await client.fetch_record(control)).verdict != "found":
+    if not wanted or control is None or (await client.fetch_record(control)).verdict != "found":
         return dict.fromkeys(wanted, unclear)
-    answers: dict[str, Answer] = {}
+    first = await client.fetch_record(wanted[0])
+    if first.verdict == "unclear":  # it would be for the others too, after a minute of retries each
+        return dict.fromkeys(wanted, first)
+    answers = {wanted.pop(0): first}
     for start in range(0, len(wanted), 256):
         some = wanted[start : start + 256]
         answers.update(zip(some, await asyncio.gather(*map(client.fetch_record, some)), strict=True))
@@ -328,7 +326,8 @@ class _Reader:
     def _is_older(flat: Flattened, received_at: datetime, standing: Standing) -> bool:
         if flat.updated_at is not None and standing.updated_at is not None and flat.updated_at != standing.updated_at:
             return flat.updated_at < standing.updated_at
-        return standing.received_at is not None and received_at < standing.received_at
+        # The same moment is the same page: of two answers in it, the first stands, or they would take turns for ever.
+        return standing.received_at is not None and received_at <= standing.received_at
 
     def _accept(self, flat: Flattened, received_at: datetime, standing: Standing | None, record: JSONValue) -> None:
         reading = self.reading
@@ -344,6 +343,9 @@ class _Reader:
         if offset is None and (is_news or self.rules.full_refresh):
             offset = reading.spool.add(record)
         if is_news and offset is not None:
+            earlier = reading.news.get(assistant_id)
+            if earlier:  # a moment names a version: a second one needs a later moment, even in one page
+                received_at = max(received_at, earlier[-1].received_at + timedelta(microseconds=1))
             observation = Observation(
                 updated_at=flat.updated_at,
                 content_hash=flat.content_hash,
@@ -358,12 +360,11 @@ class _Reader:
         )
 
     def looks_foreign(self) -> bool:
-        """Whether not one of the known assistants is in the account: the key may belong to another one."""
+        """Whether not one of the living assistants is in the account: the key may belong to another one."""
         reading = self.reading
         live = reading.known.live
         seen = reading.standing.keys() | reading.older
-        is_disjoint = bool(seen) and not (seen & reading.known.assistants.keys())
-        reading.is_foreign = is_disjoint and len(live) > 1 and not self.rules.accept_deletions
+        reading.is_foreign = bool(seen and live) and not (seen & live) and not self.rules.accept_deletions
         if reading.is_foreign:
             reading.held = live
             reading.is_complete = reading.walks[-1].is_complete
@@ -378,7 +379,7 @@ class _Reader:
         if self.rules.accept_deletions or not missing:
             return False
         live = len(self.reading.known.live)
-        is_everything = len(missing) == live > 1
+        is_everything = len(missing) == live
         is_many = len(missing) >= self.rules.deletion_cap_minimum
         return is_everything or (is_many and len(missing) > live * self.rules.deletion_cap_share)
 
@@ -404,17 +405,29 @@ class _Reader:
                 f"none of the {len(reading.held)} known assistants is in the account: is the key of another account? "
                 "Nothing was loaded"
             )
+            reading.actions.append(
+                "Check whose key it is. Only if the whole account was really replaced: puretalk sync --accept-deletions"
+            )
         elif reading.is_complete and reading.held:
             reading.notes.append(
                 f"{len(reading.held)} of {len(reading.known.live)} assistants vanished at once: held back until "
                 "--accept-deletions"
             )
+            reading.actions.append(
+                "Look into the account. If they were really deleted: puretalk sync --accept-deletions"
+            )
         elif not reading.is_complete:
             reading.notes.extend(reading.walks[-1].doubts or ["a walk missed assistants that exist"])
             if reading.held:
                 reading.notes.append(f"{len(reading.held)} deletions could not be confirmed")
+            reading.actions.append(
+                "Nothing: the next run walks again. If it says the same each time, the API contradicts itself"
+            )
         if reading.older:
             reading.notes.append(f"{len(reading.older)} answers were older than the warehouse and were not believed")
+            reading.actions.append(
+                "If the account was really set back to an earlier state: puretalk sync --full-refresh"
+            )
         reading.settle_shared()
 
 

@@ -93,7 +93,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, environment: Mapping[s
             values[each.name] = _convert(each.name, raw, type(each.default), each.metadata["minimum"], origin)
             break
     values["data_dir"] = (project_dir / Path(values.get("data_dir", "data")).expanduser()).absolute()
-    if any(character in str(values["data_dir"]) for character in "%'") or not str(values["data_dir"]).isprintable():
+    if any(character in str(values["data_dir"]) for character in "%'?=\\") or not str(values["data_dir"]).isprintable():
         raise ConfigurationError(
             f"data_dir {str(values['data_dir'])!r} holds a character that dlt cannot write SQL with"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -45,9 +46,9 @@ def describe_outcome(outcome: SyncOutcome) -> Iterator[str]:
             ("deleted", "deleted"),
             ("returned", "came back"),
             ("held", "held back"),
-            ("voices_changed", "voices changed"),
-            ("users_changed", "users changed"),
-            ("retries", "requests repeated"),
+            ("voices_changed", "new or changed voices"),
+            ("users_changed", "new or changed users"),
+            ("retries", "repeated requests"),
         )
         if run[name]
     ]
@@ -158,7 +159,7 @@ LIMIT 7
 
 def _show_next(settings: Settings, changed: str, say: Callable[[str], None]) -> None:
     folder = _relative(settings.data_dir)
-    command = ".venv/bin/puretalk"
+    command = _relative(Path(sys.argv[0]))
     say("\nNext:")
     say(f'  {command} query --data-dir {folder} "SELECT name, model, updated_at FROM puretalk.assistants LIMIT 5"')
     say(f"  {command} explain --data-dir {folder} {changed}")

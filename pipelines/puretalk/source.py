@@ -110,11 +110,15 @@ def build_source(settings: ClientSettings, rules: ReadingRules, hooks: Hooks) ->
     return source
 
 
-def run_pipeline(database: Path, folder: Path, settings: ClientSettings, rules: ReadingRules, hooks: Hooks) -> Row:
-    """Load the account into a DuckDB file; gives the run's row of sync_runs. `folder` is dlt's, new and for this run
-    only: a folder that outlives its run brings back packages that never were published."""
-    runs: list[Row] = []
-    told = replace(hooks, on_reading=lambda _reading, run: runs.append(run))
+def run_pipeline(
+    database: Path, folder: Path, settings: ClientSettings, rules: ReadingRules, hooks: Hooks
+) -> tuple[Row, list[str]]:
+    """Load the account into a DuckDB file; gives the run's row of sync_runs, and what a person should do.
+
+    `folder` is dlt's, new and for this run only: one that outlives its run brings back packages that were never
+    published."""
+    runs: list[tuple[Row, list[str]]] = []
+    told = replace(hooks, on_reading=lambda reading, run: runs.append((run, reading.actions)))
     pipeline = dlt.pipeline(
         "puretalk",
         pipelines_dir=str(folder),

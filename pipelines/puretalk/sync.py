@@ -84,12 +84,14 @@ class SyncOptions:
 @dataclass(frozen=True)
 class SyncOutcome:
     """A sync that published. `run` is its row of sync_runs; `row_counts` by table of the normalized layer; `warnings`
-    are what a person should read although the sync went through; `seconds` of wall time."""
+    are what a person should read although the sync went through, `actions` what to do about it; `seconds` of wall
+    time."""
 
     run: Row
     snapshot: Path
     row_counts: dict[str, int]
     warnings: list[str] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -119,12 +121,12 @@ def run_sync(
             warehouse = open_warehouse(settings)
             with warehouse.open_work_file(on_step=listener.on_step) as work:
                 listener.on_step("load")
-                run = _load(work, settings, options, listener)
+                run, actions = _load(work, settings, options, listener)
                 build_work_file(work, settings, warehouse, run["run_id"], listener)
                 row_counts, drift_before = _look_back(work)
                 snapshot = warehouse.publish(work, on_step=listener.on_step)
             warehouse.thin(retention_of(settings))
-    return SyncOutcome(run, snapshot, row_counts, _warn(run, drift_before), time.monotonic() - started)
+    return SyncOutcome(run, snapshot, row_counts, _warn(run, drift_before), actions, time.monotonic() - started)
 
 
 def run_build(settings: Settings, *, listener: Listener | None = None) -> Any:
@@ -180,8 +182,8 @@ def build_work_file(work: WorkFile, settings: Settings, warehouse: Warehouse, ru
         raise CheckFailedError(f"{error.message}; the work file is kept: {kept}", action=error.action) from error
 
 
-def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener) -> Row:
-    """Read the account into the work file; gives the run's row of sync_runs."""
+def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener) -> tuple[Row, list[str]]:
+    """Read the account into the work file; gives the run's row of sync_runs, and what a person should do."""
     before = dict(os.environ)
     os.environ.update(OWN_DLT_SETTINGS, DLT_PROJECT_DIR=str(work.folder), DLT_DATA_DIR=str(work.folder))
     try:

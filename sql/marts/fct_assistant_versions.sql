@@ -15,12 +15,24 @@ with validity as (
     from intermediate.int_validity
 ),
 
+configurations as (
+    select
+        assistant_id,
+        observed_at,
+        json_extract(config, ['$.name', '$.assistant_type', '$.model', '$.call_recording_enabled']) as settings
+    from staging.stg_assistant_versions
+),
+
+-- A name, type or model that is no string is NULL, as it is in stg_assistants.
 settings as (
     select
         assistant_id,
-        version_number,
-        assistant_name
-    from intermediate.int_version_settings
+        observed_at,
+        case when json_type(settings[1]) = 'VARCHAR' then settings[1] ->> '$' end as assistant_name,
+        case when json_type(settings[2]) = 'VARCHAR' then settings[2] ->> '$' end as assistant_type,
+        case when json_type(settings[3]) = 'VARCHAR' then settings[3] ->> '$' end as model,
+        coalesce(cast(settings[4] as varchar) = 'true', false) as is_recorded
+    from configurations
 ),
 
 changes as (
@@ -37,6 +49,8 @@ select
     validity.version_number,
 
     settings.assistant_name,
+    settings.assistant_type,
+    settings.model,
     validity.content_hash,
 
     coalesce(changes.changed_fields_count, 0) as changed_fields_count,
@@ -45,6 +59,7 @@ select
     validity.is_current,
     validity.is_silent,
     validity.is_return,
+    settings.is_recorded,
 
     validity.valid_from,
     validity.valid_to,
@@ -52,7 +67,7 @@ select
 from validity
 inner join settings
     on validity.assistant_id = settings.assistant_id
-    and validity.version_number = settings.version_number
+    and validity.valid_from = settings.observed_at
 left join changes
     on validity.assistant_id = changes.assistant_id
     and validity.version_number = changes.version_number

@@ -3,15 +3,12 @@
 
 with versions as (
     select
-        validity.valid_from,
-        validity.valid_to,
-        coalesce(settings.assistant_type, '(none)') as assistant_type,
-        coalesce(settings.model, '(none)') as model,
-        case when settings.is_recorded then 1 else 0 end as recorded
-    from intermediate.int_validity as validity
-    inner join intermediate.int_version_settings as settings
-        on validity.assistant_id = settings.assistant_id
-        and validity.version_number = settings.version_number
+        valid_from,
+        valid_to,
+        coalesce(assistant_type, '(none)') as assistant_type,
+        coalesce(model, '(none)') as model,
+        case when is_recorded then 1 else 0 end as recorded
+    from marts.fct_assistant_versions
 ),
 
 -- A version adds an assistant on the day it begins and takes one away on the day it ends.

@@ -155,4 +155,3 @@ left join starts on findings.finding_id = starts.finding_id
 left join versions
     on starts.assistant_id = versions.assistant_id
     and starts.version_number = versions.version_number
-order by rules.severity_rank, findings.rule, assistants.assistant_name, findings.assistant_id, findings.place
