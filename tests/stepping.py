@@ -1,4 +1,4 @@
-"""The real command line, held before one step of a run: `python stepping.py STEP puretalk-arguments…`
+"""The real command line, held at the beginning of one step of a run: `python stepping.py STEP puretalk-arguments…`
 
 Says the step when it gets there, and goes on when a line comes in. A test acts in between. The step "lock" comes before
 all others: it is about to take the lock.
@@ -73,8 +73,8 @@ def _run() -> None:
             sys.stdin.readline()
 
     def on_step(progress: Progress, name: str) -> None:
-        pause(name)
         take(progress, name)
+        pause(name)
 
     def hold_lock(*arguments: Any, **options: Any) -> Any:
         pause("lock")

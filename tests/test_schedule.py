@@ -28,7 +28,7 @@ SECRET = "key-that-nobody-may-see"
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project whose folder has a name that every scheduler could stumble over."""
-    folder = tmp_path / "it's 100% mine"
+    folder = tmp_path / "my own $HOME & more"
     (folder / ".dlt").mkdir(parents=True)
     return folder
 

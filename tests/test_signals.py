@@ -60,6 +60,8 @@ def stop(run: SteppedRun, number: int, *, lets_go: bool = False) -> tuple[int, l
     started = time.monotonic()
     if lets_go:
         run.go_on()
+    else:
+        run.process.wait(timeout=60)  # before its stdin is closed, which would let it go on
     exit_code, message = run.end()
     assert time.monotonic() - started < QUICKLY
     return exit_code, message

@@ -14,6 +14,9 @@ from filelock import FileLock, Timeout
 
 from puretalk.errors import WarehouseBusyError, WarehouseError
 
+#: Who holds the lock, for the one who cannot have it.
+NOTE_NAME = "sync.holder.json"
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -27,7 +30,7 @@ class Holder:
 @contextlib.contextmanager
 def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of a data directory; `wait` seconds for it at most. Raises WarehouseBusyError with the holder."""
-    note = data_dir / "sync.holder.json"
+    note = data_dir / NOTE_NAME
     lock = FileLock(data_dir / "sync.lock", mode=0o600)
     try:
         lock.acquire(timeout=wait, poll_interval=0.2)
@@ -44,6 +47,14 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
         with contextlib.suppress(OSError):
             note.unlink(missing_ok=True)
         lock.release()
+
+
+def forget_holder(data_dir: Path) -> None:
+    """Remove this process's note, when it ends without giving the lock back: the kernel does that."""
+    note = data_dir / NOTE_NAME
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        if Holder(**json.loads(note.read_text(encoding="utf-8"))).pid == os.getpid():
+            note.unlink()
 
 
 def _read_holder(note: Path) -> str:

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from puretalk.lock import forget_holder
 from puretalk.settings import Settings
 from puretalk.snapshots import SnapshotStore
 
@@ -106,7 +107,8 @@ class Progress:
         try:
             thread = threading.Thread(target=target, name="puretalk", daemon=True)
             thread.start()
-            thread.join()
+            while thread.is_alive():
+                thread.join(0.2)  # a signal that the kernel gave to another thread does not interrupt a wait
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
@@ -120,6 +122,7 @@ class Progress:
         self._bar.stop()
         published = _read_link(self._settings) != self._before
         _remove_work(self._settings.data_dir / "work")
+        forget_holder(self._settings.data_dir)
         name, exit_code = signal.Signals(number).name, 128 + number
         state = (
             "the new snapshot was already published"

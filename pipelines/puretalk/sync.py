@@ -91,8 +91,8 @@ class SyncOutcome:
     snapshot: Path
     row_counts: dict[str, int]
     warnings: list[str] = field(default_factory=list)
-    actions: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    actions: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -126,7 +126,7 @@ def run_sync(
                 row_counts, drift_before = _look_back(work)
                 snapshot = warehouse.publish(work, on_step=listener.on_step)
             warehouse.thin(retention_of(settings))
-    return SyncOutcome(run, snapshot, row_counts, _warn(run, drift_before), actions, time.monotonic() - started)
+    return SyncOutcome(run, snapshot, row_counts, _warn(run, drift_before), time.monotonic() - started, actions)
 
 
 def run_build(settings: Settings, *, listener: Listener | None = None) -> Any:
