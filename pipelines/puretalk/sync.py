@@ -115,6 +115,9 @@ def run_sync(
             action="Set PURETALK_API_KEY, or api_key in .dlt/secrets.toml (see .dlt/secrets.example.toml). "
             "To try without one: `puretalk sync --demo`.",
         )
+    models_dir = settings.path("models_dir")
+    if models_dir is not None and not models_dir.is_dir():  # better said now than after the whole account was read
+        raise ConfigurationError(f"models_dir is {models_dir}, which is no folder")
     with _disk_errors(settings.data_dir):
         make_data_dir(settings.data_dir)
         with hold_lock(settings.data_dir, "sync", wait=options.wait):
