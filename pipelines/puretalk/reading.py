@@ -254,10 +254,10 @@ async def read_account(
             if answer.verdict == "unclear" and absent[assistant_id] < 2
         }
         for assistant_id, answer in answers.items():
-            if answer.verdict == "missing" or (answer.verdict == "unclear" and absent[assistant_id] >= 2):
-                reading.deleted[assistant_id] = now()
-            elif answer.verdict == "found":
+            if answer.verdict == "found":
                 reader.observe(answer.record, now())
+            elif assistant_id not in unclear:
+                reading.deleted[assistant_id] = now()
         reading.held = unclear
         # A row that only its own address showed was hidden by drift: the walk was not what it seemed.
         if not hidden and not unclear:
