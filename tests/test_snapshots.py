@@ -124,18 +124,19 @@ def test_names_sort_by_time_even_when_the_clock_was_set_back(warehouse: Warehous
 
 def test_a_snapshot_is_a_closed_read_only_file_under_a_relative_link(warehouse: Warehouse) -> None:
     steps: list[str] = []
-    folders: list[int] = []
+    modes: list[int] = []
 
     def look(step: str) -> None:
         steps.append(step)
         if step == "seal":
-            folders.extend(stat.S_IMODE(path.stat().st_mode) for path in (warehouse.data_dir / "work").glob("**"))
+            work = warehouse.data_dir / "work"
+            modes.extend(stat.S_IMODE(path.stat().st_mode) for path in (work, *sorted(work.rglob("*"))))
 
     snapshot = publish_rows(warehouse, 3, on_step=look)
     published = warehouse.snapshots.published
     assert os.readlink(published) == f"snapshots/{snapshot.name}"
     assert stat.S_IMODE(snapshot.stat().st_mode) == 0o440
-    assert folders == [0o700, 0o700], "work and work/PID"
+    assert modes == [0o700, 0o700, 0o600], "work, work/PID and the work file"
     assert find_leftovers(warehouse.data_dir) == []
     moved = warehouse.data_dir.rename(warehouse.data_dir.with_name("moved"))
     assert count_rows(moved / "puretalk.duckdb")[1:] == (3, 3)
