@@ -26,6 +26,10 @@ test: .venv/ready .venv/browser .venv/old-duckdb
 storm: .venv/ready .venv/old-duckdb
 	$(BIN)/python -m pytest -n auto --dist load -m storm
 
+# The benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-pictures (ARGS="…" for each).
+bench-%: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.$* $(ARGS)
+
 check: lint types test
 
 setup: .venv/ready
@@ -69,10 +73,10 @@ endif
 	@touch $@
 
 # Old DuckDB clients read what we publish; each lives in a folder of its own.
-.venv/old-duckdb: .venv/ready tests/old-duckdb-1.4.lock tests/old-duckdb-1.5.lock
+.venv/old-duckdb: .venv/ready tests/readers/old-duckdb-1.4.lock tests/readers/old-duckdb-1.5.lock
 	@for version in 1.4 1.5; do \
 		$(BIN)/python -m pip install --quiet --upgrade --require-hashes --no-deps \
-			--target .venv/duckdb-$$version -r tests/old-duckdb-$$version.lock || exit 1; done
+			--target .venv/duckdb-$$version -r tests/readers/old-duckdb-$$version.lock || exit 1; done
 	@touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""The way of the data, one direction only: who may know whom, and which library is known where."""
+"""The rooms of the package and their order: a room imports only rooms above it in this list, never one below."""
 
 from __future__ import annotations
 
@@ -14,84 +14,83 @@ import puretalk
 
 PACKAGE = Path(puretalk.__file__).parent
 
-#: Layers from the ground up; a module may import from its own layer's left, never from its right.
-LAYERS: list[set[str]] = [
-    {"errors", "records", "tables", "__init__"},
-    {"increments"},
-    {"settings", "retries", "references", "properties", "snapshots", "lock", "runlog"},
-    {"client", "flatten"},
-    {"walk"},
-    {"reading"},
-    {"batches", "destination"},
-    {"source"},
-    {"warehouse"},
-    {"models", "checks", "dictionary"},
-    {"sync"},
-    {"reader", "probe", "explain", "output", "freshness", "metrics", "monitoring", "schedule", "progress", "dashboard"},
-    {"demo"},
-    {"showcase"},
-    {"cli"},
+#: From the ground up. What shares a line may not import each other.
+ROOMS = [
+    ("errors", "demo"),
+    ("json_values", "settings"),
+    ("api", "assistants"),
+    ("warehouse",),
+    ("reporting",),
+    ("sync",),
+    ("readers",),
+    ("operations",),
+    ("dashboard",),
+    ("cli",),
 ]
 
-#: Libraries that only some modules may know.
+#: Libraries that only some rooms, or some files of a room, may import.
 LIBRARIES = {
-    "httpx": {"client"},
-    "tenacity": {"retries"},
-    "dlt": {"source"},
-    "pyarrow": {"source", "dashboard"},
-    "pandas": {"reader", "output"},
-    "click": {"cli", "progress"},
-    "rich": {"progress"},
-    "jinja2": {"dashboard", "dictionary"},
-    "filelock": {"lock"},
+    "httpx": {"api/client.py"},
+    "tenacity": {"api/retries.py"},
+    "dlt": {"sync/source.py"},
+    "pyarrow": {"sync/source.py", "dashboard"},
+    "pandas": {"readers/connection.py", "readers/results.py"},
+    "click": {"cli"},
+    "rich": {"cli/progress.py"},
+    "jinja2": {"dashboard", "reporting/dictionary.py"},
+    "filelock": {"warehouse/lock.py"},
 }
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    """(name of the layer's module, file) of every module of the package."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path
+def floor_of(room: str) -> int:
+    return next(number for number, rooms in enumerate(ROOMS) if room in rooms)
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Dotted names that a file imports, wherever in the file; those for type checkers only are not followed."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
+def room_of(path: Path, package: Path = PACKAGE) -> str:
+    return path.relative_to(package).parts[0].removesuffix(".py")
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Dotted names that a file imports, wherever in the file, under TYPE_CHECKING too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            if node.module == "puretalk":
-                yield from (f"puretalk.{alias.name}" for alias in node.names)
-            else:
-                yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def layer_of(module: str) -> int:
-    return next(number for number, layer in enumerate(LAYERS) if module in layer)
+def find_arrows_upwards(package: Path = PACKAGE) -> list[str]:
+    """Imports that lead to a room above, or to another room on the same floor."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        room = room_of(path, package)
+        for name in () if room == "__init__" else imported_names(path):
+            head, _, rest = name.partition(".")
+            other = rest.partition(".")[0]
+            if head == "puretalk" and other not in (room, "__version__", "") and floor_of(other) >= floor_of(room):
+                found.append(f"{path.relative_to(package)} imports {name}")
+    return found
 
 
-def test_every_module_has_its_layer() -> None:
-    assert {name for name, _ in modules()} == set().union(*LAYERS)
+def test_a_room_imports_only_rooms_below_it() -> None:
+    assert {room_of(path) for path in PACKAGE.rglob("*.py")} == {"__init__", *(room for row in ROOMS for room in row)}
+    assert find_arrows_upwards() == []
 
 
-@pytest.mark.parametrize(("name", "path"), [pytest.param(n, p, id=str(p.relative_to(PACKAGE))) for n, p in modules()])
-def test_a_module_knows_only_what_lies_before_it(name: str, path: Path) -> None:
-    known = {module for layer in LAYERS[: layer_of(name) + 1] for module in layer}
-    for imported in imports(path):
-        head, _, rest = imported.partition(".")
-        if head == "puretalk" and rest and rest.partition(".")[0] in {module for module, _ in modules()}:
-            assert rest.partition(".")[0] in known, f"{name} imports {imported}"
-        for library, allowed in LIBRARIES.items():
-            assert head != library or name in allowed, f"{name} imports {library}"
+@pytest.mark.parametrize("guard", ["", "if TYPE_CHECKING:\n    ", "def later() -> None:\n    "])
+def test_a_planted_arrow_upwards_is_found(tmp_path: Path, guard: str) -> None:
+    planted = tmp_path / "warehouse" / "lock.py"
+    planted.parent.mkdir()
+    planted.write_text(f"from typing import TYPE_CHECKING\n{guard}from puretalk.sync.run import run_sync\n")
+    assert find_arrows_upwards(tmp_path) == ["warehouse/lock.py imports puretalk.sync.run.run_sync"]
+
+
+def test_a_library_is_known_only_where_it_belongs() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        place = path.relative_to(PACKAGE).as_posix()
+        for library in {name.partition(".")[0] for name in imported_names(path)} & LIBRARIES.keys():
+            assert {place, room_of(path)} & LIBRARIES[library], f"{place} imports {library}"
 
 
 def test_the_public_names_are_these() -> None:
@@ -102,6 +101,6 @@ def test_the_public_names_are_these() -> None:
 
 def test_importing_puretalk_loads_nothing_heavy() -> None:
     heavy = ("dlt", "pandas", "httpx", "pyarrow", "duckdb")
-    code = f"import sys, puretalk, puretalk.cli; print(*(name for name in {heavy} if name in sys.modules))"
+    code = f"import sys, puretalk, puretalk.cli.commands; print(*(name for name in {heavy} if name in sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == ""

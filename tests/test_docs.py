@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 import pytest
-from commandline import PURETALK
+from support.commandline import PURETALK
 
-from puretalk.cli import main
+from puretalk.assistants.tables import TABLES
+from puretalk.cli.commands import main
 from puretalk.errors import EXIT_CODES
-from puretalk.tables import TABLES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -14,13 +14,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from puretalk.reader import connect, read, table
-    from puretalk.source import puretalk_source
+    from puretalk.readers.connection import connect, read, table
+    from puretalk.sync.source import puretalk_source
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "connect", "puretalk_source", "read", "table"]
 
-_HOMES = {"connect": "reader", "read": "reader", "table": "reader", "puretalk_source": "source"}
+_HOMES = {
+    "connect": "readers.connection",
+    "puretalk_source": "sync.source",
+    "read": "readers.connection",
+    "table": "readers.connection",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,74 @@
+"""One walk over all pages of a list, and the verdict whether it was complete.
+
+The API pages by offset: a row that is created, deleted or re-ordered during the walk shifts the others, so that a walk
+can show a row twice or never. A walk is complete when it saw exactly as many distinct records as the API counted, when
+that count never moved, and when no record came twice. Anything else is said, in words, in `Walk.doubts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from puretalk.api.client import ApiClient
+from puretalk.json_values import JSONValue
+
+#: Takes a record and when its page was received (UTC); gives the record's id, or None when it cannot be used.
+Observer = Callable[[JSONValue, datetime], str | None]
+#: Told after each page: pages received so far, pages expected.
+PageListener = Callable[[int, int], None]
+
+
+@dataclass
+class Walk:
+    """What one walk saw. `counts` are the distinct values of `count` in the order in which they came."""
+
+    pages: int = 0
+    records: int = 0
+    rejected: int = 0
+    ids: set[str] = field(default_factory=set)
+    doubles: set[str] = field(default_factory=set)
+    counts: list[int] = field(default_factory=list)
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the walk cannot be called complete; empty when it can."""
+        doubts = []
+        if len(self.counts) > 1:
+            doubts.append(f"the number of records moved during the walk ({' → '.join(map(str, self.counts))})")
+        if self.doubles:
+            doubts.append(f"{len(self.doubles)} records came twice")
+        if self.counts and len(self.ids) + self.rejected != self.counts[-1]:
+            doubts.append(f"{len(self.ids) + self.rejected} distinct records came, the API counts {self.counts[-1]}")
+        return doubts
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every record of the account was seen, each exactly once."""
+        return bool(self.counts) and not self.doubts
+
+
+async def walk_pages(client: ApiClient, observe: Observer, *, on_page: PageListener | None = None) -> Walk:
+    """Walk every page once and show each record to `observe`. Errors of the client pass through."""
+    walk = Walk()
+    page_size = 0
+    async with aclosing(client.fetch_pages()) as pages:
+        async for page in pages:
+            walk.pages += 1
+            page_size = page_size or len(page.records)
+            if not walk.counts or walk.counts[-1] != page.count:
+                walk.counts.append(page.count)
+            for record in page.records:
+                walk.records += 1
+                assistant_id = observe(record, page.received_at)
+                if assistant_id is None:
+                    walk.rejected += 1
+                elif assistant_id in walk.ids:
+                    walk.doubles.add(assistant_id)
+                else:
+                    walk.ids.add(assistant_id)
+            if on_page is not None:
+                on_page(walk.pages, max(walk.pages, -(-page.count // page_size) if page_size else 1))
+    return walk

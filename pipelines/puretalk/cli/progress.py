@@ -1,0 +1,157 @@
+"""A run as the person at the terminal sees it, and how a signal ends it.
+
+The work is done in a thread of its own: dlt would otherwise catch the signals and finish its work first. As the
+published snapshot is the only state, a run may be ended at any moment; only the swap of the link itself is waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from puretalk.settings import Settings
+from puretalk.warehouse.lock import forget_holder
+from puretalk.warehouse.snapshots import SnapshotStore
+
+Result = TypeVar("Result")
+_WORDS = {
+    "start": "waiting to start",
+    "work": "preparing",
+    "load": "reading the account",
+    "models": "building the models",
+    "seal": "sealing",
+}
+
+
+class Progress:
+    """A listener of `run_sync`: a bar on a terminal, nothing elsewhere. `durations` are seconds by step."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("starting", total=None)
+        self._swapping = threading.Lock()
+        self._before: str | None = None
+        self._step, self._since = "start", time.monotonic()
+        self.durations: dict[str, float] = {}
+        self.on_stop: Callable[[str, int], None] = lambda _message, _exit_code: None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def on_step(self, step: str) -> None:
+        """Show the step; take and give back the right to swap the link."""
+        if step == "publish: swap":
+            self._swapping.acquire()
+        elif step == "publish: done" and self._swapping.locked():
+            self._swapping.release()
+        moment = time.monotonic()
+        self.durations[self._step] = self.durations.get(self._step, 0.0) + moment - self._since
+        self._step, self._since = step, moment
+        head = step.partition(":")[0]
+        self._bar.reset(self._task, total=None, description=_WORDS.get(head, "publishing"))
+
+    def on_page(self, pages: int, expected: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=pages, total=expected)
+
+    def on_retry(self, reason: str, seconds: float) -> None:
+        """Say why it takes longer; the next page overwrites it."""
+        self._bar.update(self._task, description=f"{reason}, asking again in {seconds:.0f} s")
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, which a SIGINT or SIGTERM ends at once, cleanly and with a message."""
+        self._before = _read_link(self._settings)
+        result: Future[Result] = Future()
+
+        def target() -> None:
+            try:
+                result.set_result(work())
+            except BaseException as error:  # noqa: BLE001  (it is raised again in the main thread)
+                result.set_exception(error)
+            finally:
+                if self._swapping.locked():  # the swap failed
+                    self._swapping.release()
+
+        former = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            thread = threading.Thread(target=target, name="puretalk", daemon=True)
+            thread.start()
+            while thread.is_alive():
+                thread.join(0.2)  # a signal that the kernel gave to another thread does not interrupt a wait
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+        return result.result()
+
+    def _stop(self, number: int, _frame: FrameType | None) -> Any:
+        """End the process. The kernel releases the lock; the work folder is private and of no use to anybody."""
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)  # we are at it: an impatient second one would only get in the way
+        self._swapping.acquire()
+        self._bar.stop()
+        published = _read_link(self._settings) != self._before
+        _remove_work(self._settings.data_dir / "work")
+        forget_holder(self._settings.data_dir)
+        name, exit_code = signal.Signals(number).name, 128 + number
+        state = (
+            "the new snapshot was already published"
+            if published
+            else "nothing was published; readers get what they got"
+        )
+        click.echo(
+            f"puretalk: stopped by {name} while {_WORDS.get(self._step.partition(':')[0], 'publishing')}.", err=True
+        )
+        click.echo(f"State: {state}.", err=True)
+        click.echo("Do: run the same command again whenever you like; there is nothing to repair.", err=True)
+        click.echo(f"More: docs/operations.md (exit code {exit_code})", err=True)
+        sys.stderr.flush()
+        self.on_stop(f"stopped by {name}; {state}", exit_code)
+        os._exit(exit_code)
+
+
+def _read_link(settings: Settings) -> str | None:
+    published = SnapshotStore(settings.data_dir).published
+    return os.readlink(published) if published.is_symlink() else None
+
+
+def _remove_work(folder: Path) -> None:
+    """Remove the work folder of this process, and of no other: it may only have waited for the lock. The thread is
+    still writing into it, so once may not be enough; what is left all the same is swept by the next run."""
+    own = folder / f"{os.getpid()}"
+    for _ in range(20):
+        shutil.rmtree(own, ignore_errors=True)
+        if not own.exists():
+            break
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,179 @@
+"""What a person sees: the outcome of a sync, the status of the warehouse, and the demonstration of `make demo`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from puretalk.assistants.tables import SCHEMA, TABLES
+from puretalk.dashboard import write_dashboard
+from puretalk.demo import Account, DemoApi
+from puretalk.errors import ConfigurationError
+from puretalk.readers.connection import connect, find_snapshot
+from puretalk.settings import Settings
+from puretalk.sync.run import SyncOutcome, run_sync
+
+DEMO_SEED = 1
+DEMO_ASSISTANTS = 240
+
+
+@contextmanager
+def open_demo(settings: Settings, account: Account | None = None) -> Iterator[Settings]:
+    """The settings, pointed at a demo API that lives as long as the context."""
+    with DemoApi(account or Account(DEMO_SEED, DEMO_ASSISTANTS)) as api:
+        yield replace(settings, base_url=api.base_url, api_key=api.key)
+
+
+def describe_outcome(outcome: SyncOutcome) -> Iterator[str]:
+    """What a sync did, in a few lines."""
+    run = outcome.run
+    yield (
+        f"synced {run['seen']} assistants in {outcome.seconds:.1f} s: {run['pages']} pages walked, "
+        f"{run['rows_loaded']} rows loaded, {run['unchanged']} assistants unchanged"
+    )
+    parts = [
+        f"{run[name]} {word}"
+        for name, word in (
+            ("new", "new"),
+            ("changed", "changed"),
+            ("silent", "silently changed"),
+            ("deleted", "deleted"),
+            ("returned", "came back"),
+            ("held", "held back"),
+            ("voices_changed", "new or changed voices"),
+            ("users_changed", "new or changed users"),
+            ("retries", "repeated requests"),
+        )
+        if run[name]
+    ]
+    yield "  " + (", ".join(parts) or "nothing changed")
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """Facts about the published snapshot. Raises WarehouseError when there is none."""
+    snapshot = find_snapshot(settings.data_dir)
+    with closing(connect(settings.data_dir)) as connection:
+        row = connection.execute(
+            f"SELECT run_id, finished_at, is_exact FROM {SCHEMA}.sync_runs ORDER BY run_id DESC LIMIT 1"
+        ).fetchall()
+        run_id, finished_at, is_exact = row[0] if row else (None, None, None)
+        cursor = connection.execute(f"SELECT max(updated_at) FROM {SCHEMA}.assistants").fetchall()[0][0]
+        counts = {name: connection.execute(f"SELECT count(*) FROM {SCHEMA}.{name}").fetchall()[0][0] for name in TABLES}
+    age = (datetime.now(UTC) - finished_at).total_seconds() if finished_at else None
+    return {
+        "snapshot": str(snapshot),
+        "run_id": run_id,
+        "finished_at": finished_at,
+        "age_seconds": age,
+        "is_exact": is_exact,
+        "cursor": cursor,
+        "tables": counts,
+    }
+
+
+def describe_status(facts: dict[str, Any]) -> Iterator[str]:
+    """The same for people."""
+    yield f"snapshot   {facts['snapshot']}"
+    if facts["finished_at"]:
+        exact = "exact" if facts["is_exact"] else "not exact: see `notes` in puretalk.sync_runs"
+        age = _describe_age(facts["age_seconds"])
+        yield f"read at    {facts['finished_at']:%Y-%m-%d %H:%M:%S} UTC, {age} ago ({exact})"
+    if facts["cursor"]:
+        yield f"cursor     updated_at {facts['cursor']:%Y-%m-%d %H:%M:%S.%f} UTC"
+    yield from describe_tables(facts["tables"])
+
+
+def describe_tables(counts: dict[str, int]) -> Iterator[str]:
+    """Tables and their row counts."""
+    width = max(map(len, counts))
+    for name, rows in counts.items():
+        yield f"  {SCHEMA}.{name:<{width}}  {rows:>8,} rows"
+
+
+def show_demo(settings: Settings, say: Callable[[str], None]) -> None:
+    """Sync the demo account, let it change the way accounts do, sync again, and tell what happened."""
+    if (settings.data_dir / "puretalk.duckdb").exists() and not (settings.data_dir / ".demo").exists():
+        raise ConfigurationError(
+            f"{settings.data_dir} holds a warehouse that is not the demo's",
+            action="Give the demo a folder of its own: `puretalk demo --data-dir FOLDER`.",
+        )
+    shutil.rmtree(settings.data_dir, ignore_errors=True)
+    settings.data_dir.mkdir(parents=True)
+    (settings.data_dir / ".demo").touch()
+    account = Account(DEMO_SEED, DEMO_ASSISTANTS)
+    with open_demo(settings, account) as demo:
+        say("1. First sync of the demo account, over HTTP on loopback:")
+        outcome = run_sync(demo)
+        for line in describe_outcome(outcome):
+            say(f"   {line}")
+        say("\n2. The account changes, the way accounts do:")
+        for change in account.evolve():
+            say(f"     {change}")
+        say("\n3. Second sync:")
+        outcome = run_sync(demo)
+        for line in describe_outcome(outcome):
+            say(f"   {line}")
+    say(f"\n4. The warehouse, {_relative(settings.data_dir / 'puretalk.duckdb')}:")
+    for line in describe_tables(outcome.row_counts):
+        say(f"   {line}")
+    with closing(connect(settings.data_dir)) as connection:
+        say("\n5. What changed between the two syncs, and in which assistant?")
+        for name, area, kind, is_silent, fields in connection.execute(_CHANGES).fetchall():
+            count, silently = (f" ({fields} fields)" if fields > 1 else ""), (", silently" if is_silent else "")
+            say(f"     {name}: {area} {kind}{count}{silently}")
+        say("\n6. What is wrong in the fleet?")
+        for severity, findings, title, example in connection.execute(_FINDINGS).fetchall():
+            say(f"     {severity:<6}  {findings:>3} × {title}, for example {example}")
+        changed = connection.execute(
+            f"SELECT assistant_id FROM {SCHEMA}.assistant_versions GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+        ).fetchall()[0][0]
+    page = write_dashboard(outcome.snapshot, settings.data_dir / "dashboard.html")
+    say(f"\n7. The same as a page that works offline: {_relative(page.path)}")
+    _show_next(settings, changed, say)
+
+
+_CHANGES = """
+SELECT assistants.assistant_name, changes.area, changes.change_kind, changes.is_silent, count(*) AS fields
+FROM marts.fct_config_changes AS changes
+JOIN marts.dim_assistants AS assistants USING (assistant_id)
+GROUP BY 1, 2, 3, 4
+ORDER BY 1, 2, 3
+LIMIT 10
+"""
+
+_FINDINGS = """
+SELECT findings.severity, count(*) AS findings, rules.title, min(findings.assistant_name) AS example
+FROM marts.rpt_config_findings AS findings
+JOIN marts.dim_finding_rules AS rules USING (rule)
+GROUP BY 1, 3
+ORDER BY CASE findings.severity WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END, 2 DESC, 3
+LIMIT 7
+"""
+
+
+def _show_next(settings: Settings, changed: str, say: Callable[[str], None]) -> None:
+    folder = _relative(settings.data_dir)
+    command = _relative(Path(sys.argv[0]))
+    say("\nNext:")
+    say(f'  {command} query --data-dir {folder} "SELECT name, model, updated_at FROM puretalk.assistants LIMIT 5"')
+    say(f"  {command} explain --data-dir {folder} {changed}")
+    say(f"  {command} status --data-dir {folder}")
+    say(f"  export PURETALK_API_KEY=…  &&  {command} check  &&  {command} sync      # your own account")
+
+
+def _relative(path: Path) -> str:
+    """The path as a person would type it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _describe_age(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

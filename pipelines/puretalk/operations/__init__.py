@@ -1,0 +1,1 @@
+"""Running it unattended: the preflight of `puretalk check`, schedules, logs, metrics, reports."""

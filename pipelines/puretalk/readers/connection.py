@@ -1,0 +1,84 @@
+"""The reading side for analysts: the published snapshot as a DuckDB connection or as pandas DataFrames.
+
+    >>> import puretalk
+    >>> puretalk.table("assistants")[["name", "model", "updated_at"]]
+    >>> puretalk.read("SELECT count(*) AS n FROM puretalk.assistants WHERE deleted_at IS NULL")
+
+Every call opens the newest snapshot; a connection keeps the one that it opened until it is closed, whatever is
+published meanwhile. Times are UTC.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from puretalk.errors import ConfigurationError, WarehouseError
+from puretalk.settings import load_settings
+from puretalk.warehouse.snapshots import SnapshotStore
+
+#: Schemas in the order in which a bare table name is looked up.
+SCHEMAS = ("puretalk", "marts", "staging")
+
+
+def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
+    """A read-only connection on the newest snapshot (default: of the configured data directory), time zone UTC.
+
+    Raises WarehouseError when nothing has been published yet.
+    """
+    connection = duckdb.connect(
+        str(find_snapshot(data_dir)), read_only=True, config={"autoinstall_known_extensions": "false"}
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def find_snapshot(data_dir: str | Path | None = None) -> Path:
+    """The file of the newest snapshot. Raises WarehouseError when nothing has been published yet."""
+    folder = Path(data_dir).expanduser().absolute() if data_dir is not None else load_settings().data_dir
+    snapshot = SnapshotStore(folder).current()
+    if snapshot is None:
+        raise WarehouseError(
+            f"nothing has been published in {folder} yet",
+            action="Run `puretalk sync` (or `puretalk sync --demo`) first; is PURETALK_DATA_DIR the right folder?",
+        )
+    return snapshot
+
+
+def read(
+    query: str, parameters: Sequence[Any] | dict[str, Any] | None = None, *, data_dir: str | Path | None = None
+) -> pd.DataFrame:
+    """The result of one SQL query over the newest snapshot. `parameters` fill `?` or `$name`. DuckDB's errors pass."""
+    with contextlib.closing(connect(data_dir)) as connection:
+        return _to_frame(connection.execute(query, parameters))
+
+
+def _to_frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """The result as a DataFrame, without a warning of pandas 3.1 that duckdb 2.0 causes and its user cannot mend."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.drop", pd.errors.Pandas4Warning)
+        return result.df()
+
+
+def table(name: str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
+    """A whole table or view: "assistants", or with its schema, "marts.dim_assistants". Raises ConfigurationError."""
+    with contextlib.closing(connect(data_dir)) as connection:
+        there = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database()"
+        ).fetchall()
+        schema, _, bare = name.rpartition(".")
+        for candidate in (schema,) if schema else SCHEMAS:
+            if (candidate, bare) in there:
+                return _to_frame(connection.execute(f'SELECT * FROM "{candidate}"."{bare}"'))
+    near = difflib.get_close_matches(bare, {other for _, other in there}, n=3)
+    raise ConfigurationError(
+        f"there is no table {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""),
+        action="`puretalk docs` lists every table.",
+    )

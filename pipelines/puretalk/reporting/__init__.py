@@ -1,0 +1,1 @@
+"""The SQL models: which there are, what has to be built, the checks, and the data dictionary."""

@@ -1,0 +1,101 @@
+"""What only some assistants changed need not be built again for all.
+
+A model may promise that the rows of an assistant follow from what the normalized layer holds of that assistant, and
+from nothing else. It can then be built for the touched assistants alone, by the same SQL, in a small warehouse that
+holds no others; what comes out replaces their rows. Touched is an assistant of which any row in any table differs from
+what it was when the models were last built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from puretalk.assistants.tables import STORAGE_SCHEMA, TABLES, Table
+
+#: The column that divides the tables.
+KEY = "assistant_id"
+#: The tables of the normalized layer whose rows each belong to one assistant.
+DIVIDED_TABLES = tuple(table for table in TABLES.values() if table.key[:1] == (KEY,))
+#: Where it is kept what the models were built from.
+INPUTS_TABLE = f"{STORAGE_SCHEMA}.model_inputs"
+#: Beyond this share of the assistants, building for all is cheaper.
+LARGEST_SHARE = 0.2
+
+_INPUTS_COMMENT = "One row: an assistant, with a hash of what the models were last built from; NULL until they are."
+_SMALL = "touched_warehouse"
+_TOUCHED = "touched_assistants"
+
+
+class TouchedAssistants:
+    """The assistants that changed since the last build that was settled.
+
+    Until `settle`, they count as touched for a later build too: a build that fails halfway leaves nothing half done.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._execute(f"CREATE TABLE IF NOT EXISTS {INPUTS_TABLE} ({KEY} VARCHAR, fingerprint VARCHAR)")
+        self._execute(f"COMMENT ON TABLE {INPUTS_TABLE} IS '{_INPUTS_COMMENT}'")
+        [(self._home,)] = connection.execute("SELECT current_database()").fetchall()
+        rows = " UNION ALL ".join(_hash_rows(table) for table in DIVIDED_TABLES)
+        self._execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {_TOUCHED} AS
+            SELECT coalesce(current.{KEY}, last.{KEY}) AS {KEY}, current.fingerprint
+            FROM (SELECT {KEY}, CAST(sum(row_hash) AS VARCHAR) AS fingerprint FROM ({rows}) GROUP BY {KEY}) AS current
+            FULL JOIN {INPUTS_TABLE} AS last ON current.{KEY} = last.{KEY}
+            WHERE current.fingerprint IS DISTINCT FROM last.fingerprint OR last.fingerprint IS NULL
+            """
+        )
+        [(self.count, known)] = connection.execute(
+            f"SELECT (SELECT count(*) FROM {_TOUCHED}), (SELECT count(*) FROM {INPUTS_TABLE})"
+        ).fetchall()
+        self.are_few = self.count <= LARGEST_SHARE * known
+        self._replace(INPUTS_TABLE, f"SELECT {KEY}, NULL FROM {_TOUCHED}")
+
+    @contextmanager
+    def small_warehouse(self) -> Iterator[None]:
+        """While it lasts, the current database is one in memory that holds these assistants and nothing else."""
+        self._execute(f"ATTACH ':memory:' AS {_SMALL}")
+        try:
+            for table in DIVIDED_TABLES:
+                name = f"{STORAGE_SCHEMA}.{table.name}"
+                self._execute(
+                    f'CREATE TABLE {_SMALL}.{name} AS SELECT * FROM "{self._home}".{name} '
+                    f"WHERE {KEY} IN (SELECT {KEY} FROM {_TOUCHED})"
+                )
+            self._execute(f"USE {_SMALL}")
+            yield
+        finally:
+            self._execute(f'USE "{self._home}"')
+            self._execute(f"DETACH {_SMALL}")
+
+    def replace_rows(self, relation: str) -> None:
+        """What the small warehouse has in the relation takes the place of these assistants' rows."""
+        self._replace(f'"{self._home}".{relation}', f"SELECT * FROM {_SMALL}.{relation}")
+
+    def settle(self) -> None:
+        """All models have been built: from now on only what changes again is touched."""
+        self._replace(INPUTS_TABLE, f"SELECT {KEY}, fingerprint FROM {_TOUCHED} WHERE fingerprint IS NOT NULL")
+
+    def _replace(self, table: str, rows: str) -> None:
+        self._connection.begin()
+        try:
+            self._execute(f"DELETE FROM {table} WHERE {KEY} IN (SELECT {KEY} FROM {_TOUCHED})")
+            self._execute(f"INSERT INTO {table} {rows}")
+        except duckdb.Error:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    def _execute(self, sql: str) -> None:
+        self._connection.execute(sql).fetchall()
+
+
+def _hash_rows(table: Table) -> str:
+    # `config` is left out: `content_hash` stands for it.
+    columns = ", ".join(column.name for column in table.columns if column.name != "config")
+    return f"SELECT {KEY}, hash('{table.name}', {columns}) AS row_hash FROM {STORAGE_SCHEMA}.{table.name}"

@@ -1,0 +1,192 @@
+"""What a reading decided, as rows: the assistants to write with their lists and states, their versions, and the run.
+
+Knows the tables, and the destination only by what it still has of an assistant; nothing of dlt.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from puretalk.assistants.flatten import DEVIATES, Row, flatten_assistant, flatten_shared
+from puretalk.assistants.tables import (
+    ASSISTANT_VERSIONS,
+    ASSISTANTS,
+    CHILD_TABLES,
+    REJECTED_RECORDS,
+    USERS,
+    VOICES,
+    Table,
+)
+from puretalk.json_values import canonical_json
+from puretalk.sync.reading import Reading, iterate_ids_to_load
+
+#: Records and bytes of JSON that travel in one Arrow batch at most.
+BATCH_RECORDS = 2_000
+BATCH_BYTES = 32 * 2**20
+
+
+class StoredAssistants(Protocol):
+    """Where the rows are that the warehouse has already."""
+
+    def read_assistants(self, assistant_ids: list[str]) -> Iterable[Row]:
+        """Rows of `assistants` as they are stored, JSON as text."""
+
+
+@dataclass
+class Batch:
+    """Rows on their way to dlt, by table. `bare` names tables that the destination lacks, or lacks columns of."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    cursor: datetime | None = None
+    bare: frozenset[str] = frozenset()
+    records: int = 0
+    size: int = 0
+
+    def add(self, table: Table, *rows: Row) -> None:
+        self.rows.setdefault(table.name, []).extend(rows)
+
+
+class Loader:
+    """Turns a reading into rows, a batch at a time."""
+
+    def __init__(self, reading: Reading, stored: StoredAssistants, *, full_refresh: bool) -> None:
+        self.reading = reading
+        self.stored = stored
+        self.full_refresh = full_refresh
+        self.versions = 0
+        self.loaded = 0
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches with the assistants to write, their lists and states, and their new versions."""
+        reading = self.reading
+        ids = sorted({*iterate_ids_to_load(reading, full_refresh=self.full_refresh), *reading.deleted})
+        stored_only = []
+        batch = Batch()
+        for assistant_id in ids:
+            standing = reading.standing.get(assistant_id)
+            if standing is None or standing.offset is None:
+                stored_only.append(assistant_id)
+                continue
+            self._add_assistant(batch, assistant_id, standing.offset)
+            if batch.records >= BATCH_RECORDS or batch.size >= BATCH_BYTES:
+                yield batch
+                batch = Batch()
+        for row in self.stored.read_assistants(stored_only):
+            self._add_stored(batch, row)
+            if batch.records >= BATCH_RECORDS or batch.size >= BATCH_BYTES:
+                yield batch
+                batch = Batch()
+        if batch.records:
+            yield batch
+
+    def _add_assistant(self, batch: Batch, assistant_id: str, offset: int) -> None:
+        reading = self.reading
+        known = reading.known.assistants.get(assistant_id)
+        news = reading.news.get(assistant_id, [])
+        for observation in news:
+            version = flatten_assistant(reading.spool.read(observation.offset))
+            batch.add(
+                ASSISTANT_VERSIONS,
+                {
+                    "assistant_id": assistant_id,
+                    "observed_at": observation.received_at,
+                    "updated_at": observation.updated_at,
+                    "content_hash": observation.content_hash,
+                    "is_silent": observation.is_silent,
+                    "previous_deleted_at": observation.previous_deleted_at,
+                    "config": version.config,
+                },
+            )
+            batch.size += len(version.config)
+            self.versions += 1
+        flat = flatten_assistant(reading.spool.read(offset))
+        row = dict(flat.assistant)
+        row["first_seen_at"] = known.first_seen_at if known else news[0].received_at
+        row["deleted_at"] = reading.deleted.get(assistant_id)
+        row["extra"] = _extra(flat.extra, reading, assistant_id)
+        batch.add(ASSISTANTS, row)
+        for table in CHILD_TABLES:
+            rows = flat.rows[table.name]
+            if not rows and known is not None:
+                rows = [{"assistant_id": assistant_id, **dict.fromkeys(table.key[1:], -1)}]
+            batch.add(table, *rows)
+        batch.records += 1
+        batch.size += len(flat.config)
+        self.loaded += 1
+
+    def _add_stored(self, batch: Batch, row: Row) -> None:
+        """A row that the warehouse has already, of which only a deletion or a deviation is new."""
+        assistant_id = row["assistant_id"]
+        row["deleted_at"] = self.reading.deleted.get(assistant_id)
+        if assistant_id in self.reading.standing:
+            extra = json.loads(row["extra"]) if row["extra"] else {}
+            extra.pop(DEVIATES, None)
+            row["extra"] = _extra(extra, self.reading, assistant_id)
+        batch.add(ASSISTANTS, row)
+        batch.records += 1
+        batch.size += len(row["prompt"] or "")
+        self.loaded += 1
+
+    def add_shared(self, batch: Batch) -> None:
+        """Users and voices that are new or changed."""
+        for shared in self.reading.changed_shared():
+            batch.add(shared.table, flatten_shared(shared))
+            self.loaded += 1
+
+    def add_rejected(self, batch: Batch) -> None:
+        """Records that could not be used, each once in the life of the warehouse."""
+        for digest, rejected in self.reading.rejected.items():
+            if digest not in self.reading.known.rejected:
+                row: Row = {
+                    "observed_at": rejected.observed_at,
+                    "reason": rejected.reason,
+                    "record": canonical_json(rejected.record),
+                    "record_hash": digest,
+                }
+                batch.add(REJECTED_RECORDS, row)
+                self.loaded += 1
+
+
+def _extra(extra: dict[str, Any], reading: Reading, assistant_id: str) -> str | None:
+    deviation = reading.deviation(assistant_id)
+    whole = {**extra, DEVIATES: deviation} if deviation else extra
+    return canonical_json(whole) if whole else None
+
+
+def describe_run(reading: Reading, loader: Loader, started_at: datetime, finished_at: datetime, retries: int) -> Row:
+    kinds = reading.kinds()
+    shared = [shared.table for shared in reading.changed_shared()]
+    walk = reading.walks[-1]
+    return {
+        "run_id": f"{started_at:%Y%m%dT%H%M%S}.{started_at.microsecond:06d}Z-{secrets.token_hex(3)}",
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "pages": reading.pages,
+        "seen": len(walk.ids),
+        "api_count": walk.counts[-1] if walk.counts else None,
+        "new": kinds["new"],
+        "changed": kinds["changed"],
+        "silent": kinds["silent"],
+        "unchanged": kinds["unchanged"],
+        "older": len(reading.older),
+        "deleted": len(reading.deleted),
+        "returned": len(reading.returned),
+        "held": len(reading.held),
+        "rejected": len(reading.rejected),
+        "rejected_new": len(reading.rejected.keys() - reading.known.rejected),
+        "users_changed": shared.count(USERS),
+        "voices_changed": shared.count(VOICES),
+        "versions": loader.versions,
+        "rows_loaded": loader.loaded,
+        "retries": retries,
+        "walks": len(reading.walks),
+        "is_complete": reading.is_complete,
+        "is_exact": reading.is_exact,
+        "drift": canonical_json({name: len(ids) for name, ids in reading.drift.items()}) if reading.drift else None,
+        "notes": canonical_json(list(reading.notes)) if reading.notes else None,
+    }

@@ -1,0 +1,1 @@
+"""The data directory: the work file, the published snapshots, and the lock."""

@@ -1,0 +1,231 @@
+"""The warehouse: a private work file in which a sync happens, and the snapshot that it becomes.
+
+A sync copies the published snapshot to a work file, loads into it, builds the models, runs the checks, seals it and
+publishes it. Whatever fails before that leaves readers with the last good snapshot, and the next sync with nothing to
+repair: it starts again from what is published.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from puretalk.assistants.tables import SCHEMA, STORAGE_SCHEMA, TABLES
+from puretalk.errors import ConfigurationError, WarehouseError
+from puretalk.warehouse.snapshots import Retention, SnapshotStore, StepListener, copy_file
+
+#: dlt merges through a schema of its own; nothing of it belongs into what is published.
+STAGING_SCHEMA = f"{STORAGE_SCHEMA}_staging"
+FAILED_KEPT = 3
+#: Bytes that must be free beside what a copy of the snapshot takes.
+DISK_MARGIN = 16 * 2**20
+#: A file of more bytes than this, of which more than this share is holes, is written anew.
+_COMPACT_SIZE = 64 * 2**20
+_COMPACT_SHARE = 0.5
+
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false"}
+
+_SNAPSHOT_COLUMNS = {
+    "snapshot_id": ("VARCHAR", "Id of this snapshot: the time of its publication, as in its file name."),
+    "published_at": ("TIMESTAMP WITH TIME ZONE", "When this snapshot was sealed for publication (UTC)."),
+    "run_id": ("VARCHAR", "Key of the newest sync in it (sync_runs); NULL before the first."),
+    "assistants": ("BIGINT", "Rows of assistants, for a reader who wants to be sure to see the whole."),
+    "assistant_versions": ("BIGINT", "Rows of assistant_versions, likewise."),
+}
+
+
+@dataclass(frozen=True)
+class WorkFile:
+    """A private DuckDB file in a folder (0700) of its own, which also holds everything else that a run writes."""
+
+    path: Path
+    is_new: bool
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+
+class Warehouse:
+    """A data directory. All its methods but the constructor expect that the caller holds the lock."""
+
+    def __init__(self, data_dir: Path, *, storage_version: str = "v1.4.0", file_mode: int = 0o440) -> None:
+        self.data_dir = data_dir
+        self.snapshots = SnapshotStore(data_dir, file_mode=file_mode)
+        self._storage_version = storage_version
+        self._work = data_dir / "work"
+        self._failed = data_dir / "failed"
+
+    @contextlib.contextmanager
+    def open_work_file(self, *, on_step: StepListener) -> Iterator[WorkFile]:
+        """A work file with what is published in it. Its folder is removed at the end, however it ends."""
+        on_step("work: sweep")
+        self.snapshots.sweep()
+        shutil.rmtree(self._work, ignore_errors=True)  # we hold the lock: whatever lies there is dead
+        self.snapshots.refuse_foreign_files()
+        current = self.snapshots.current()
+        self._check_room(current.stat().st_size if current else 0)
+        folder = self._work / f"{os.getpid()}"
+        folder.mkdir(parents=True, mode=0o700)
+        self._work.chmod(0o700)
+        work = WorkFile(folder / "work.duckdb", is_new=current is None)
+        try:
+            on_step("work: copy")
+            if current is None:
+                self._create(work.path)
+            else:
+                copy_file(current, work.path)
+            yield work
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def keep_failed(self, work: WorkFile, run_name: str) -> Path:
+        """Keep a work file that broke a check, for inspection; the newest few stay."""
+        self._failed.mkdir(mode=0o700, exist_ok=True)
+        kept = self._failed / f"{run_name}.duckdb"
+        os.replace(work.path, kept)
+        for old in sorted(self._failed.glob("*.duckdb"))[:-FAILED_KEPT]:
+            old.unlink(missing_ok=True)
+        return kept
+
+    def publish(self, work: WorkFile, *, on_step: StepListener) -> Path:
+        """Seal the work file and make it what readers get."""
+        moment = self._next_moment()
+        snapshot_id = f"{moment:%Y%m%dT%H%M%S%fZ}"
+        on_step("seal")
+        with contextlib.closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
+            seal(connection, snapshot_id, datetime.now(UTC))
+            free = _free_share(connection)
+        size = work.path.stat().st_size
+        if size > _COMPACT_SIZE and free > _COMPACT_SHARE and shutil.disk_usage(work.folder).free > size + DISK_MARGIN:
+            on_step("compact")
+            self._compact(work.path)
+        return self.snapshots.publish(work.path, snapshot_id, on_step=on_step)
+
+    def thin(self, retention: Retention) -> int:
+        """Remove snapshots that the retention does not keep; how many."""
+        return len(self.snapshots.thin(retention, now=datetime.now(UTC)))
+
+    def _next_moment(self) -> datetime:
+        """Now, but after every snapshot there is: names must sort by time even when the clock was set back."""
+        newest = max((snapshot.created_at for snapshot in self.snapshots.list_snapshots()), default=None)
+        now = datetime.now(UTC)
+        return now if newest is None or now > newest else newest + timedelta(microseconds=1)
+
+    def _check_room(self, size: int) -> None:
+        needed = int(size * 1.25) + DISK_MARGIN
+        free = shutil.disk_usage(self.data_dir).free
+        if free < needed:
+            raise WarehouseError(
+                f"the disk of {self.data_dir} has {free / 2**20:.0f} MiB free, a sync needs {needed / 2**20:.0f} MiB",
+                action="Make room (`puretalk snapshots` shows what they take), then run the same command again.",
+            )
+
+    def _create(self, path: Path) -> None:
+        version = self._storage_version.replace("'", "''")
+        with contextlib.closing(duckdb.connect(config=OFFLINE)) as connection:
+            try:
+                connection.execute(f"ATTACH '{_quote(path)}' AS work (STORAGE_VERSION '{version}')")
+                connection.execute("DETACH work")
+            except duckdb.InvalidInputException as error:
+                raise ConfigurationError(
+                    f"storage_version {self._storage_version!r} is not one that this DuckDB can write, such as v1.4.0"
+                ) from error
+        path.chmod(0o600)
+
+    def _compact(self, path: Path) -> None:
+        """Write the file anew without its holes; the storage version stays as set."""
+        fresh = path.with_name("compact.duckdb")
+        self._create(fresh)
+        config = {**OFFLINE, "temp_directory": str(path.parent / "compact.tmp")}  # else the current directory's
+        with contextlib.closing(duckdb.connect(config=config)) as connection:
+            connection.execute(f"ATTACH '{_quote(path)}' AS old (READ_ONLY)")
+            connection.execute(f"ATTACH '{_quote(fresh)}' AS fresh")
+            connection.execute("COPY FROM DATABASE old TO fresh")
+            comments = connection.execute(_COMMENTS).fetchall()
+            connection.execute("USE fresh")
+            for kind, name, comment in comments:
+                connection.execute(f"COMMENT ON {kind} {name} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+        os.replace(fresh, path)
+
+
+_COMMENTS = """
+SELECT 'TABLE', format('"{}"."{}"', schema_name, table_name), comment FROM duckdb_tables()
+WHERE database_name = 'old' AND comment IS NOT NULL
+UNION ALL
+SELECT 'VIEW', format('"{}"."{}"', schema_name, view_name), comment FROM duckdb_views()
+WHERE database_name = 'old' AND NOT internal AND comment IS NOT NULL
+UNION ALL
+SELECT 'COLUMN', format('"{}"."{}"."{}"', schema_name, table_name, column_name), comment FROM duckdb_columns()
+WHERE database_name = 'old' AND comment IS NOT NULL
+"""
+
+
+def describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a loaded work file the views and comments that readers know, where they are not there yet."""
+    connection.execute("SET TimeZone = 'UTC'")
+    columns = ", ".join(f"{name} {type_}" for name, (type_, _) in _SNAPSHOT_COLUMNS.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {STORAGE_SCHEMA}.snapshot_info ({columns})")
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    descriptions = {name: table.description for name, table in TABLES.items()}
+    descriptions["snapshot_info"] = "One row: this snapshot. What a reader looks at to know which state it sees."
+    columns_of = {name: {c.name: c.description for c in table.columns} for name, table in TABLES.items()}
+    columns_of["snapshot_info"] = {name: text for name, (_, text) in _SNAPSHOT_COLUMNS.items()}
+    there = _read_comments(connection)
+    for name, column_texts in columns_of.items():
+        if [column for schema, table, column in there if (schema, table) == (SCHEMA, name) and column] != [
+            *column_texts
+        ]:
+            selected = ", ".join(f'"{column}"' for column in column_texts)
+            connection.execute(
+                f'CREATE OR REPLACE VIEW {SCHEMA}."{name}" AS SELECT {selected} FROM {STORAGE_SCHEMA}."{name}"'
+            )
+            there = {place: text for place, text in there.items() if place[:2] != (SCHEMA, name)}
+        for schema, kind in ((STORAGE_SCHEMA, "TABLE"), (SCHEMA, "VIEW")):
+            for column, text in {"": descriptions[name], **column_texts}.items():
+                if there.get((schema, name, column)) != text:
+                    target = f'COLUMN {schema}."{name}"."{column}"' if column else f'{kind} {schema}."{name}"'
+                    connection.execute(f"COMMENT ON {target} IS '{text.replace(chr(39), chr(39) * 2)}'")
+
+
+def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
+    """Make a described work file one that may be published: marked, and without dlt's staging."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
+    connection.execute(f"DELETE FROM {STORAGE_SCHEMA}.snapshot_info")
+    connection.execute(
+        f"""INSERT INTO {STORAGE_SCHEMA}.snapshot_info
+            SELECT ?, ?, (SELECT max(run_id) FROM {STORAGE_SCHEMA}.sync_runs),
+                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistants),
+                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions)""",
+        [snapshot_id, moment],
+    )
+    connection.execute("CHECKPOINT")
+
+
+def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], str | None]:
+    """Comments by (schema, relation, column), columns in their order; those of relations have the column ''."""
+    rows = connection.execute(
+        """SELECT schema_name, table_name, '', comment FROM duckdb_tables()
+           UNION ALL SELECT schema_name, view_name, '', comment FROM duckdb_views() WHERE NOT internal
+           UNION ALL SELECT * FROM (SELECT schema_name, table_name, column_name, comment FROM duckdb_columns()
+                                    WHERE NOT internal ORDER BY table_oid, column_index)"""
+    ).fetchall()
+    return {(schema, relation, column): comment for schema, relation, column, comment in rows}
+
+
+def _free_share(connection: duckdb.DuckDBPyConnection) -> float:
+    sizes = connection.execute("SELECT total_blocks, free_blocks FROM pragma_database_size()").fetchall()
+    total, free = sizes[0]
+    return free / total if total else 0.0
+
+
+def _quote(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,68 @@
+"""Publishing without a sync: a warehouse that a test fills itself, and what a run must not leave behind."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+
+from puretalk.assistants.tables import SQL_TYPES, STORAGE_SCHEMA, TABLES
+from puretalk.warehouse.snapshots import StepListener
+from puretalk.warehouse.work_file import OFFLINE, Warehouse, WorkFile, describe
+
+_KEPT = {"puretalk.duckdb", "snapshots", "sync.lock", "logs"}
+
+
+def ignore(_step: str) -> None:
+    """A listener that does not care."""
+
+
+def publish_rows(warehouse: Warehouse, rows: int, *, on_step: StepListener = ignore) -> Path:
+    """Add so many assistants, a version of every assistant and a run, and publish; gives the snapshot."""
+    with warehouse.open_work_file(on_step=on_step) as work:
+        add_rows(work, rows)
+        return warehouse.publish(work, on_step=on_step)
+
+
+def add_rows(work: WorkFile, rows: int) -> None:
+    """Put into a work file what `publish_rows` publishes."""
+    with closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
+        if work.is_new:
+            for table in TABLES.values():
+                columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in table.columns)
+                connection.execute(f"CREATE TABLE {STORAGE_SCHEMA}.{table.name} ({columns})")
+        connection.execute(
+            f"""INSERT INTO {STORAGE_SCHEMA}.assistants (assistant_id, name, prompt, first_seen_at)
+                SELECT uuid(), 'Number ' || range, repeat('Be brief. ', 100) || range, now() FROM range(?)""",
+            [rows],
+        )
+        connection.execute(
+            f"""INSERT INTO {STORAGE_SCHEMA}.assistant_versions (assistant_id, observed_at, config)
+                SELECT assistant_id, now(), json_object('prompt', prompt) FROM {STORAGE_SCHEMA}.assistants"""
+        )
+        connection.execute(
+            f"INSERT INTO {STORAGE_SCHEMA}.sync_runs (run_id, finished_at) SELECT uuid(), now()",
+        )
+        describe(connection)
+
+
+def count_rows(database: Path) -> tuple[str, int, int]:
+    """What readers get: the snapshot's id, assistants, versions. Fails when it does not hold what it says."""
+    with closing(duckdb.connect(str(database), read_only=True)) as connection:
+        said = connection.execute(
+            "SELECT snapshot_id, assistants, assistant_versions FROM main.snapshot_info"
+        ).fetchall()
+        there = connection.execute(
+            "SELECT (SELECT count(*) FROM main.assistants), (SELECT count(*) FROM main.assistant_versions)"
+        ).fetchall()
+    assert [row[1:] for row in said] == there, "half a snapshot"
+    return said[0]
+
+
+def find_leftovers(data_dir: Path) -> list[str]:
+    """Files and folders that no run should leave: everything but the link, the lock, the logs, and sealed snapshots."""
+    found = [path.name for path in data_dir.iterdir() if path.name not in _KEPT]
+    names = {path.name for path in (data_dir / "snapshots").glob("*")}
+    sealed = {name for name in names if f"{name}.seal" in names}
+    return sorted(found + [name for name in names if name not in sealed and name.removesuffix(".seal") not in sealed])

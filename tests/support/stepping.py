@@ -1,0 +1,89 @@
+"""The real command line, held at the beginning of one step of a run: `python stepping.py STEP puretalk-arguments…`
+
+Says the step when it gets there, and goes on when a line comes in. A test acts in between. The step "lock" comes before
+all others: it is about to take the lock.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from puretalk.cli.commands import main
+from puretalk.cli.progress import Progress
+from puretalk.demo import DemoApi
+from puretalk.sync import run as sync
+
+
+class SteppedRun:
+    """`puretalk …` in a process of its own that has come to `step`. `prefix` is a command that runs it."""
+
+    def __init__(
+        self,
+        step: str,
+        *arguments: str,
+        data_dir: Path,
+        api: DemoApi,
+        prefix: tuple[str, ...] = (),
+        timeout: float = 120,
+    ) -> None:
+        self._timeout = timeout
+        environment = {
+            **os.environ,
+            "PURETALK_DATA_DIR": str(data_dir),
+            "PURETALK_BASE_URL": api.base_url,
+            "PURETALK_API_KEY": api.key,
+            "PURETALK_RETRY_BUDGET": "1",
+        }
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, __file__, step, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self.process.stdout
+        said = self.process.stdout.readline().strip()
+        assert said == step, f"it never came to {step!r}: {self.process.communicate()[1]}"
+
+    def go_on(self) -> None:
+        """Let it take the step."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self) -> tuple[int, list[str]]:
+        """Its exit code and the lines that it wrote to stderr, when it has ended."""
+        _, error = self.process.communicate(timeout=self._timeout)
+        return self.process.returncode, error.splitlines()
+
+
+def _run() -> None:
+    step = sys.argv.pop(1)
+    take, hold = Progress.on_step, sync.hold_lock
+
+    def pause(name: str) -> None:
+        if name == step:
+            sys.stdout.write(f"{name}\n")
+            sys.stdout.flush()
+            sys.stdin.readline()
+
+    def on_step(progress: Progress, name: str) -> None:
+        take(progress, name)
+        pause(name)
+
+    def hold_lock(*arguments: Any, **options: Any) -> Any:
+        pause("lock")
+        return hold(*arguments, **options)
+
+    Progress.on_step = on_step  # type: ignore[method-assign]
+    sync.hold_lock = hold_lock
+    main()
+
+
+if __name__ == "__main__":
+    _run()

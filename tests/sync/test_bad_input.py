@@ -1,0 +1,221 @@
+"""What goes wrong out there: what the person reads, and what the warehouse then holds."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from support.commandline import CommandLine
+
+from puretalk.assistants.tables import TABLES
+from puretalk.demo import MISSING, Account, DemoApi
+from puretalk.settings import Settings
+from puretalk.sync.run import SyncOptions, SyncOutcome, run_sync
+
+
+@pytest.fixture
+def puretalk(tmp_path: Path, api: DemoApi) -> CommandLine:
+    return CommandLine(tmp_path / "data", tmp_path, api)
+
+
+class Warehouse:
+    """Syncs in this process, and a look at what is published."""
+
+    def __init__(self, data_dir: Path, api: DemoApi) -> None:
+        self.settings = Settings(data_dir, data_dir, api_key=api.key, base_url=api.base_url, retry_budget=1.0)
+
+    def sync(self, **options: Any) -> SyncOutcome:
+        return run_sync(self.settings, SyncOptions(**options))
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        path = (self.settings.data_dir / "puretalk.duckdb").resolve()
+        with closing(duckdb.connect(str(path), read_only=True)) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, api: DemoApi) -> Warehouse:
+    return Warehouse(tmp_path / "data", api)
+
+
+def test_a_wrong_key_is_said_in_four_lines_and_nothing_is_published(puretalk: CommandLine) -> None:
+    ended = puretalk("sync", PURETALK_API_KEY="sk-not-the-key")
+    assert ended.exit_code == 4
+    assert ended.output == ""
+    assert [line.partition(":")[0] for line in ended.message] == ["puretalk", "State", "Do", "More"]
+    assert "rejected the API key" in ended.message[0]
+    assert "nothing has been published yet" in ended.message[1]
+    assert "PURETALK_API_KEY" in ended.message[2]
+    assert "sk-not-the-key" not in ended.error
+    assert not (puretalk.data_dir / "puretalk.duckdb").exists()
+
+
+def test_no_key_says_where_to_put_one(tmp_path: Path) -> None:
+    ended = CommandLine(tmp_path / "data", tmp_path)("sync")
+    assert ended.exit_code == 4
+    assert ended.message[0] == "puretalk: there is no API key."
+    assert "PURETALK_API_KEY" in ended.message[2]
+    assert ".dlt/secrets.toml" in ended.message[2]
+
+
+def test_an_unreachable_host_is_for_later_and_leaves_readers_what_they_had(puretalk: CommandLine) -> None:
+    assert puretalk("sync").exit_code == 0
+    before = (puretalk.data_dir / "puretalk.duckdb").resolve()
+    ended = puretalk("sync", PURETALK_BASE_URL="http://127.0.0.1:9/api")
+    assert ended.exit_code == 3
+    assert "cannot be reached" in ended.message[0]
+    assert "readers still get the snapshot of" in ended.message[1]
+    assert (puretalk.data_dir / "puretalk.duckdb").resolve() == before
+
+
+def test_html_instead_of_json_is_an_api_that_changed(puretalk: CommandLine, api: DemoApi) -> None:
+    api.fail("html", times=None)
+    ended = puretalk("sync")
+    assert ended.exit_code == 5
+    assert "an HTML page" in ended.message[0]
+    assert "puretalk check" in ended.message[2]
+
+
+def test_the_key_goes_over_tls_only(puretalk: CommandLine) -> None:
+    ended = puretalk("sync", PURETALK_BASE_URL="http://api.example.com/api", PURETALK_API_KEY="sk-secret")
+    assert ended.exit_code == 4
+    assert "https" in ended.error
+    assert "sk-secret" not in ended.error
+
+
+def test_an_empty_account_has_every_table_and_column_with_its_comment(tmp_path: Path) -> None:
+    with DemoApi(Account.of([])) as api:
+        warehouse = Warehouse(tmp_path / "data", api)
+        outcome = warehouse.sync()
+    assert outcome.exit_code == 0
+    assert outcome.run["seen"] == 0
+    found = warehouse.rows(
+        """SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns()
+           WHERE NOT internal AND schema_name IN ('main', 'puretalk')"""
+    )
+    there = {(schema, table, column): (type_, comment) for schema, table, column, type_, comment in found}
+    kinds = {"text": "VARCHAR", "double": "DOUBLE", "bigint": "BIGINT", "bool": "BOOLEAN", "json": "JSON"}
+    for table in TABLES.values():
+        for column in table.columns:
+            type_ = kinds.get(column.type, "TIMESTAMP WITH TIME ZONE")
+            for schema in ("main", "puretalk"):
+                assert there[schema, table.name, column.name] == (type_, column.description)
+    comments = dict(warehouse.rows("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'puretalk'"))
+    assert {name: comments[name] for name in TABLES} == {name: table.description for name, table in TABLES.items()}
+
+
+def test_a_record_without_an_id_is_kept_once_with_the_reason(warehouse: Warehouse, account: Account) -> None:
+    records: list[tuple[Any, str]] = [
+        ({"name": "nobody"}, "the record has no assistant_id"),
+        ({"assistant_id": None, "name": "nobody"}, "the record's assistant_id is null"),
+        ({"assistant_id": "  "}, "the record's assistant_id is an empty string"),
+        ({"assistant_id": 7}, "the record's assistant_id is a number"),
+        ("just a text", "the record is a string, not an object"),
+        (None, "the record is null, not an object"),
+    ]
+    for number, (record, _) in enumerate(records):
+        account.put_raw(f"broken {number}", record)
+    first, second = warehouse.sync(), warehouse.sync()
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert first.warnings == ["6 records could not be used; see puretalk.rejected_records"]
+    assert second.warnings == []
+    expected = sorted((reason, json.dumps(record, separators=(",", ":"))) for record, reason in records)
+    assert warehouse.rows("SELECT reason, record FROM rejected_records ORDER BY ALL") == expected
+    assert warehouse.rows("SELECT count(*) FROM assistants") == [(7,)]
+
+
+def test_an_unknown_field_is_kept_and_reported_once(warehouse: Warehouse, account: Account) -> None:
+    assistant_id = account.live_ids()[0]
+    account.edit(assistant_id, mood={"level": 3})
+    first, second = warehouse.sync(), warehouse.sync()
+    assert first.exit_code == second.exit_code == 0
+    assert "unknown field mood (1)" in first.warnings[0]
+    assert second.warnings == []
+    assert warehouse.rows("SELECT extra FROM assistants WHERE assistant_id = ?", assistant_id) == [
+        ('{"mood":{"level":3}}',)
+    ]
+    assert warehouse.rows("SELECT DISTINCT drift FROM sync_runs") == [('{"unknown field mood":1}',)]
+
+
+def test_a_number_in_a_string_is_a_number(warehouse: Warehouse, account: Account) -> None:
+    assistant_id = account.live_ids()[0]
+    account.edit(assistant_id, voice_stability="0.50", behavior="7", voice_speed="1e0")
+    warehouse.sync()
+    query = "SELECT voice_stability, behavior, voice_speed, extra FROM assistants WHERE assistant_id = ?"
+    assert warehouse.rows(query, assistant_id) == [(0.5, 7, 1.0, None)]
+
+
+def test_a_value_that_does_not_fit_is_null_and_kept_beside(warehouse: Warehouse, account: Account) -> None:
+    misfits: dict[str, Any] = {
+        "voice_speed": "fast",
+        "behavior": 1.5,
+        "voice_boost": "yes",
+        "prompt": ["a"],
+        "created_at": "yesterday",
+    }
+    chosen = dict(zip(misfits, account.live_ids(), strict=False))
+    for field, assistant_id in chosen.items():
+        account.edit(assistant_id, **{field: misfits[field]})
+    assert warehouse.sync().exit_code == 0
+    for field, assistant_id in chosen.items():
+        query = f"SELECT {field}, extra FROM assistants WHERE assistant_id = ?"
+        kept = json.dumps({field: misfits[field]}, separators=(",", ":"))
+        assert warehouse.rows(query, assistant_id) == [(None, kept)]
+
+
+def test_a_tree_of_depth_forty_is_forty_rows_each_with_its_parent(warehouse: Warehouse, account: Account) -> None:
+    assistant_id = account.live_ids()[0]
+    state: dict[str, Any] = {"state_id": "s39", "children": []}
+    for depth in range(38, -1, -1):
+        state = {"state_id": f"s{depth}", "children": [state]}
+    account.edit(assistant_id, llm_states=[state])
+    warehouse.sync()
+    query = """SELECT node, state_id, parent_node, parent_state_id, depth FROM assistant_llm_states
+               WHERE assistant_id = ? ORDER BY node"""
+    expected = [(0, "s0", None, None, 0)] + [(n, f"s{n}", n - 1, f"s{n - 1}", n) for n in range(1, 40)]
+    assert warehouse.rows(query, assistant_id) == expected
+
+
+def test_a_prompt_of_five_megabytes_is_a_prompt(warehouse: Warehouse, account: Account) -> None:
+    assistant_id = account.live_ids()[0]
+    prompt = "Be kind. " * 600_000
+    account.edit(assistant_id, prompt=prompt)
+    assert warehouse.sync().exit_code == 0
+    assert warehouse.rows("SELECT prompt FROM assistants WHERE assistant_id = ?", assistant_id) == [(prompt,)]
+
+
+def test_nul_characters_stay_where_they_are(warehouse: Warehouse, account: Account) -> None:
+    assistant_id = account.live_ids()[0]
+    account.edit(assistant_id, prompt="before\0after", variables=["a\0b"])
+    assert warehouse.sync().warnings == []
+    query = "SELECT prompt, extra FROM assistants WHERE assistant_id = ?"
+    assert warehouse.rows(query, assistant_id) == [("before\0after", None)]
+    query = "SELECT name, item FROM assistant_variables WHERE assistant_id = ?"
+    assert warehouse.rows(query, assistant_id) == [("a\0b", '"a\\u0000b"')]
+
+
+def test_half_a_character_is_replaced_and_the_original_kept(warehouse: Warehouse, account: Account) -> None:
+    assistant_id = account.live_ids()[0]
+    account.edit(assistant_id, prompt="smile \ud83d!", name="whole \U0001f600")
+    outcome = warehouse.sync()
+    assert outcome.exit_code == 0
+    found = warehouse.rows("SELECT prompt, name, extra FROM assistants WHERE assistant_id = ?", assistant_id)
+    assert found == [("smile �!", "whole \U0001f600", '{"_unencodable":{"prompt":"smile \\\\ud83d!"}}')]
+    assert warehouse.sync().run["rows_loaded"] == 0
+
+
+def test_nulls_and_missing_fields_are_null(warehouse: Warehouse, account: Account) -> None:
+    assistant_id = account.live_ids()[0]
+    record = account.record(assistant_id)
+    gone = {
+        name: MISSING for name in record if name not in ("assistant_id", "updated_at", "created_at", "user", "voice")
+    }
+    account.edit(assistant_id, **gone, user=None, voice=None)
+    assert warehouse.sync().exit_code == 0
+    given = "assistant_id, content_hash, first_seen_at, created_at, updated_at"
+    row = warehouse.rows(f"SELECT * EXCLUDE ({given}) FROM assistants WHERE assistant_id = ?", assistant_id)
+    assert set(row[0]) == {None}

@@ -1,0 +1,222 @@
+"""Claims about `kill -9`: whenever a sync dies, readers keep a whole snapshot, and one more sync is all the repair.
+
+Kills in the short form: 3 of a first sync, 8 of a later one, 2 of a full refresh, 3 at random moments: 16.
+Kills in the long form: every moment of a first sync, of a tenth one and of a full refresh, and 40 at random: over 140.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from support import oracle
+from support.crash_child import MOMENTS, OF_MODELS, Ended, Syncs
+from support.storm import select, settings_for
+
+from puretalk.demo import Account, DemoApi
+from puretalk.settings import Settings
+from puretalk.warehouse.lock import hold_lock
+
+KILLED = -9
+
+FIRST = ("dlt: between two jobs", "publish: verify", "publish: seal")
+LATER = (
+    "work: copy",
+    "walk: over",
+    "dlt: extracted",
+    "dlt: in normalize",
+    "dlt: between two jobs",
+    "dlt: between two merges",
+    "publish: between link and swap",
+    "publish: seal",
+)
+REFRESH = ("dlt: between two merges", "publish: move")
+RANDOM_SHORT, RANDOM_LONG = 3, 30
+
+
+def test_there_are_more_than_a_hundred_kills() -> None:
+    short = len(FIRST) + len(LATER) + len(REFRESH) + RANDOM_SHORT
+    assert (short, short + 2 * len(MOMENTS) + RANDOM_LONG > 110) == (16, True)
+    assert {*FIRST, *LATER, *REFRESH} <= {*MOMENTS}
+
+
+@pytest.fixture(scope="module")
+def syncs() -> Iterator[Syncs]:
+    with Syncs() as syncs:
+        yield syncs
+
+
+class Scene:
+    """An account, its warehouse, and a reader that never stops looking."""
+
+    def __init__(self, folder: Path, account: Account, api: DemoApi, syncs: Syncs) -> None:
+        self.folder = folder / "data"
+        self.settings: Settings = settings_for(folder, api.base_url)
+        self.published = self.folder / "puretalk.duckdb"
+        self.account = account
+        self.syncs = syncs
+        self.at_rest: list[Any] = []  # what the last sync that went through saw
+        self.reads = 0
+        self._complaints: list[str] = []
+        self._over = threading.Event()
+        self._reader = threading.Thread(target=self._read_on)
+
+    def __enter__(self) -> Scene:
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._reader.join()
+        assert self._complaints == []
+
+    def _read_on(self) -> None:
+        """Whenever there is a snapshot, it can be opened and is whole: it holds as much as it says."""
+        was_there = False
+        while not self._over.wait(0.2):
+            if not was_there and not self.published.exists():
+                continue
+            was_there = True
+            try:
+                [(said, there)] = select(
+                    self.published,
+                    """SELECT (assistants, assistant_versions),
+                              ((SELECT count(*) FROM puretalk.assistants),
+                               (SELECT count(*) FROM puretalk.assistant_versions))
+                       FROM puretalk.snapshot_info""",
+                )
+                self.reads += 1
+                if said != there:
+                    self._complaints.append(f"half a snapshot: {said}, {there}")
+            except (duckdb.Error, ValueError) as error:
+                self._complaints.append(f"unreadable: {error}")
+
+    def sync(self, **options: Any) -> Ended:
+        """One sync, in a fresh process, and the full comparison."""
+        ever_seen = self._ids()
+        ended = self.syncs.run(self.settings, **options)
+        assert (ended.status, ended.error) == (0, "")
+        self.at_rest = self.account.records()
+        gone = ever_seen - set(self.account.live_ids())
+        assert oracle.compare(self.at_rest, self.published, deleted_ids=gone) == []
+        assert oracle.compare_history(self.at_rest, self.published) == []
+        left = {path.name for path in self.folder.iterdir()}
+        assert left == {"puretalk.duckdb", "snapshots", "sync.lock"}, "something was left behind"
+        snapshots = {path.name for path in (self.folder / "snapshots").iterdir()}
+        assert all(name.endswith(".seal") or f"{name}.seal" in snapshots for name in snapshots)
+        with hold_lock(self.folder, "test"):
+            return ended
+
+    def kill(self, **when: Any) -> Ended:
+        """A sync that dies; readers have what they had, or all of what it brought."""
+        ended = self.syncs.run(self.settings, **when)
+        if ended.status == KILLED and self.published.exists():
+            records = self.account.records()
+            before, after = (oracle.compare(state, self.published) for state in (self.at_rest, records))
+            assert [] in (before, after), (before, after)
+            assert self.published.stat().st_mode & 0o222 == 0
+        return ended
+
+    def change(self) -> None:
+        """A week passes in the account, so that a sync has something of every kind to load."""
+        self.account.evolve()
+        gone = self.account.deleted_ids()
+        if len(gone) > 2:
+            self.account.restore(gone[0])
+
+    def _ids(self) -> set[str]:
+        if not self.published.exists():
+            return set()
+        return {row[0] for row in select(self.published, "SELECT assistant_id FROM puretalk.assistants")}
+
+
+@pytest.fixture
+def scene(tmp_path: Path, syncs: Syncs) -> Iterator[Scene]:
+    account = Account(assistants=14)
+    with DemoApi(account, page_cap=5) as api, Scene(tmp_path, account, api, syncs) as scene:
+        yield scene
+
+
+def check_kills_of_a_first_sync(scene: Scene, moment: str) -> None:
+    assert scene.kill(kill_at=moment).status == KILLED, f"no sync ever comes to {moment!r}"
+    was_published = scene.published.exists()
+    assert (scene.sync().run["rows_loaded"] == 0) is was_published
+
+
+def check_kills_of_later_syncs(scene: Scene, moments: tuple[str, ...], **options: Any) -> None:
+    scene.sync()
+    for moment in moments:
+        scene.change()
+        assert scene.kill(kill_at=moment, **options).status == KILLED, f"no sync ever comes to {moment!r}"
+        scene.sync()
+    assert scene.sync().run["rows_loaded"] == 0
+    assert scene.reads > 0
+
+
+def check_kills_at_random(scene: Scene, times: int, seed: int) -> None:
+    rng = random.Random(seed)
+    scene.sync()
+    scene.change()
+    seconds = scene.sync().seconds
+    for number in range(times):
+        scene.change()
+        options = {"full_refresh": True} if number % 5 == 4 else {}
+        delay = rng.uniform(0, seconds)
+        while scene.kill(kill_after=delay, **options).status != KILLED:  # it was faster than the executioner
+            scene.sync()
+            scene.change()
+            delay *= 0.7
+        scene.sync()
+
+
+@pytest.mark.parametrize("moment", FIRST)
+def test_a_killed_first_sync_needs_no_repair(scene: Scene, moment: str) -> None:
+    check_kills_of_a_first_sync(scene, moment)
+
+
+def test_a_killed_later_sync_needs_no_repair(scene: Scene) -> None:
+    check_kills_of_later_syncs(scene, LATER)
+
+
+def test_a_killed_full_refresh_needs_no_repair(scene: Scene) -> None:
+    check_kills_of_later_syncs(scene, REFRESH, full_refresh=True)
+
+
+def test_a_sync_killed_at_any_moment_needs_no_repair(scene: Scene) -> None:
+    check_kills_at_random(scene, RANDOM_SHORT, seed=1)
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_first_sync_may_die_anywhere(scene: Scene, moment: str) -> None:
+    check_kills_of_a_first_sync(scene, moment)
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("part", "full_refresh"), [(0, False), (1, False), (2, False), (3, False), (0, True)])
+def test_a_later_sync_may_die_anywhere(scene: Scene, part: int, full_refresh: bool) -> None:
+    """Each part kills nine syncs or so of one warehouse: from its second to its tenth and beyond."""
+    check_kills_of_later_syncs(scene, MOMENTS[part::4], full_refresh=full_refresh)
+
+
+@pytest.mark.storm
+@pytest.mark.timeout(1800)
+def test_a_sync_killed_at_thirty_random_moments_needs_no_repair(scene: Scene) -> None:
+    check_kills_at_random(scene, RANDOM_LONG, seed=2)
+
+
+@pytest.mark.storm
+def test_a_sync_may_die_in_its_models(tmp_path: Path) -> None:
+    account = Account(assistants=14)
+    with (
+        DemoApi(account, page_cap=5) as api,
+        Syncs(with_models=True) as syncs,
+        Scene(tmp_path, account, api, syncs) as scene,
+    ):
+        check_kills_of_later_syncs(scene, OF_MODELS)

@@ -1,0 +1,814 @@
+"""Claims about a reading: what it believes, what it loads, and when it calls an assistant deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from puretalk.api.client import ApiClient, ClientSettings
+from puretalk.assistants.flatten import flatten_assistant
+from puretalk.demo import MISSING, Account, DemoApi
+from puretalk.sync.reading import (
+    Known,
+    KnownAssistant,
+    Observation,
+    Reading,
+    ReadingRules,
+    Spool,
+    iterate_ids_to_load,
+    read_account,
+)
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+Hook = Callable[[int], None]
+
+
+def known_from(records: list[Any], *, deleted_ids: set[str] | frozenset[str] = frozenset()) -> Known:
+    """What a warehouse knows after a sync that saw these records."""
+    assistants, users, voices = {}, {}, {}
+    for record in records:
+        flat = flatten_assistant(record)
+        deleted_at = LONG_AGO + timedelta(days=1) if flat.assistant_id in deleted_ids else None
+        assistants[flat.assistant_id] = KnownAssistant(flat.updated_at, flat.content_hash, LONG_AGO, deleted_at)
+        if flat.user:
+            users[flat.user.key] = flat.user.content_hash
+        if flat.voice:
+            voices[flat.voice.key] = flat.voice.content_hash
+    return Known(assistants, users, voices)
+
+
+def remember(reading: Reading) -> Known:
+    """What a warehouse knows after this reading was loaded."""
+    assistants = dict(reading.known.assistants)
+    for assistant_id, standing in reading.standing.items():
+        deviation = reading.deviation(assistant_id)
+        assistants[assistant_id] = KnownAssistant(
+            standing.updated_at, standing.content_hash, LONG_AGO, reading.deleted.get(assistant_id), deviation
+        )
+    for assistant_id in reading.deleted.keys() - reading.standing.keys():
+        before = assistants[assistant_id]
+        assistants[assistant_id] = KnownAssistant(
+            before.updated_at, before.content_hash, LONG_AGO, reading.deleted[assistant_id], before.deviation
+        )
+    changed = reading.changed_shared()
+    users = {shared.key: shared.content_hash for shared in changed if shared.table.name == "users"}
+    voices = {shared.key: shared.content_hash for shared in changed if shared.table.name == "voices"}
+    return Known(
+        assistants,
+        {**reading.known.users, **users},
+        {**reading.known.voices, **voices},
+        reading.known.rejected | reading.rejected.keys(),
+    )
+
+
+def read(api: DemoApi, known: Known | None = None, **rules: Any) -> Reading:
+    """One reading; pages one after the other, no pause before a retry."""
+
+    async def no_pause(_: float) -> None:
+        await asyncio.sleep(0)
+
+    async def run() -> Reading:
+        settings = ClientSettings(api.key, api.base_url, window=1, retry_budget=1, max_attempts=2)
+        async with ApiClient(settings, sleep=no_pause) as client:
+            spool = Spool(io.BytesIO())
+            now = lambda: datetime.now(UTC)  # noqa: E731
+            return await read_account(client, known or Known(), spool, ReadingRules(**rules), now=now)
+
+    return asyncio.run(run())
+
+
+def to_load(reading: Reading) -> list[str]:
+    return list(iterate_ids_to_load(reading, full_refresh=False))
+
+
+def detail_requests(api: DemoApi) -> list[str]:
+    """Ids that were asked for by their own address, in order."""
+    return [seen.path.rsplit("/", 1)[1] for seen in api.requests if not seen.path.rstrip("/").endswith("ai-assistants")]
+
+
+def on_walk(number: int, page: int, change: Callable[[], Any]) -> Hook:
+    """A hook that does something in the `number`-th walk, after that page was read."""
+    walks = 0
+
+    def hook(read_page: int) -> None:
+        nonlocal walks
+        walks += read_page == 1
+        if (walks, read_page) == (number, page):
+            change()
+
+    return hook
+
+
+@pytest.fixture
+def known(account: Account) -> Known:
+    """A warehouse that is up to date with `account`."""
+    return known_from(account.records())
+
+
+@pytest.fixture
+def crowd() -> Account:
+    """Forty assistants."""
+    return Account(assistants=40)
+
+
+@pytest.fixture
+def crowded(crowd: Account) -> Iterator[DemoApi]:
+    with DemoApi(crowd, page_cap=20) as api:
+        yield api
+
+
+# What is news
+
+
+def test_everything_is_new_to_an_empty_warehouse(account: Account, api: DemoApi) -> None:
+    reading = read(api)
+    assert reading.kinds() == {"new": 7}
+    assert to_load(reading) == sorted(account.live_ids())
+    assert reading.is_exact
+    assert len(reading.walks) == 1
+    assert detail_requests(api) == []
+
+
+def test_nothing_of_a_quiet_account_is_news(api: DemoApi, known: Known) -> None:
+    reading = read(api, known)
+    assert reading.kinds() == {"unchanged": 7}
+    assert to_load(reading) == []
+    assert reading.changed_shared() == []
+    assert (reading.news, reading.deleted, reading.held, reading.notes, reading.drift) == ({}, {}, set(), [], {})
+    assert reading.is_exact
+
+
+def test_a_full_refresh_loads_everything_and_makes_no_versions(account: Account, api: DemoApi, known: Known) -> None:
+    reading = read(api, known, full_refresh=True)
+    assert list(iterate_ids_to_load(reading, full_refresh=True)) == sorted(account.live_ids())
+    assert all(standing.offset is not None for standing in reading.standing.values())
+    assert reading.news == {}
+
+
+def test_a_changed_assistant_is_loaded_with_its_new_version(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[3]
+    account.edit(chosen, prompt="Say yes.")
+    flat = flatten_assistant(account.record(chosen))
+    reading = read(api, known)
+    [version] = reading.news[chosen]
+    assert reading.kinds() == {"unchanged": 6, "changed": 1}
+    assert to_load(reading) == [chosen]
+    assert version == Observation(flat.updated_at, flat.content_hash, version.received_at, version.offset, False)
+    assert reading.spool.read(version.offset) == account.record(chosen)
+
+
+def test_a_silent_change_is_loaded_and_marked(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[3]
+    account.edit(chosen, touch=False, prompt="Say yes.")
+    reading = read(api, known)
+    assert reading.kinds() == {"unchanged": 6, "silent": 1}
+    assert to_load(reading) == [chosen]
+    assert [version.is_silent for version in reading.news[chosen]] == [True]
+
+
+def test_updated_at_that_moves_alone_is_loaded(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[3]
+    account.edit(chosen)
+    reading = read(api, known)
+    assert reading.kinds() == {"unchanged": 6, "changed": 1}
+    assert [version.is_silent for version in reading.news[chosen]] == [False]
+
+
+def test_the_same_instant_written_otherwise_is_no_change(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[3]
+    moment = datetime.fromisoformat(account.record(chosen)["updated_at"])
+    elsewhere = moment.astimezone(tz=datetime.fromisoformat("2026-01-01T00:00:00+05:30").tzinfo)
+    account.edit(chosen, touch=False, updated_at=elsewhere.isoformat())
+    assert read(api, known).kinds() == {"unchanged": 7}
+
+
+def test_a_state_edited_through_its_own_endpoint_is_seen(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[0]
+    account.edit(chosen, touch=False, llm_states=[{"state_id": "other", "children": []}])
+    assert read(api, known).kinds() == {"unchanged": 6, "silent": 1}
+
+
+def test_there_and_back_again_makes_two_versions(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[0]
+    before = account.record(chosen)
+    account.edit(chosen, touch=False, prompt="B")
+    second = read(api, known)
+    account.edit(chosen, touch=False, prompt=before["prompt"])
+    third = read(api, remember(second))
+    assert [version.content_hash for version in second.news[chosen] + third.news[chosen]] == [
+        flatten_assistant({**before, "prompt": "B"}).content_hash,
+        flatten_assistant(before).content_hash,
+    ]
+
+
+def test_there_and_back_again_within_one_reading_makes_both_versions(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    chosen = account.live_ids()[0]
+    prompt = account.record(chosen)["prompt"]
+    account.edit(chosen, touch=False, prompt="B")
+
+    def back() -> None:
+        account.edit(chosen, touch=False, prompt=prompt)
+        account.create()  # so that the first walk is not complete
+
+    api.after_page = on_walk(1, 1, back)
+    reading = read(api, known)
+    b, a = reading.news[chosen]
+    assert (a.content_hash, b.content_hash) == (
+        known.assistants[chosen].content_hash,
+        flatten_assistant({**account.record(chosen), "prompt": "B"}).content_hash,
+    )
+    assert (a.is_silent, b.is_silent) == (True, True)
+    assert b.received_at < a.received_at
+    assert chosen in to_load(reading)
+
+
+# Completeness
+
+
+def test_an_incomplete_walk_is_walked_again(account: Account, api: DemoApi, known: Known) -> None:
+    created: list[str] = []
+    api.after_page = on_walk(1, 1, lambda: created.append(account.create()))
+    reading = read(api, known)
+    assert [walk.is_complete for walk in reading.walks] == [False, True]
+    assert to_load(reading) == created
+    assert reading.is_exact
+    assert reading.notes == []
+
+
+def test_of_two_answers_in_one_reading_the_newer_wins(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[0]
+
+    def change() -> None:
+        account.edit(chosen, prompt="newer")
+        account.create()
+
+    api.after_page = on_walk(1, 1, change)
+    reading = read(api, known)
+    assert reading.standing[chosen].content_hash == flatten_assistant(account.record(chosen)).content_hash
+    assert len(reading.news[chosen]) == 1
+
+
+def test_an_account_that_never_settles_is_bounded_said_and_deletes_nothing(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    gone = account.live_ids()[0]
+    account.delete(gone)
+    api.after_page = lambda page: account.create() if page == 1 else None
+    reading = read(api, known, max_walks=3)
+    assert len(reading.walks) == 3
+    assert not reading.is_complete
+    assert not reading.is_exact
+    assert reading.deleted == {}
+    assert set(to_load(reading)) == set(account.live_ids()) - known.live
+    assert reading.notes == ["the number of records moved during the walk (8 → 9)"]
+
+
+def test_a_deletion_confirmed_in_a_reading_that_stays_incomplete_is_not_loaded(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    gone, hidden = account.live_ids()[:2]
+    account.delete(gone)
+    account.delete(hidden)
+    # The first walk is complete without the two; one of them is back when its own address is asked.
+    api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
+    api.before_page = on_walk(2, 2, account.create)
+    reading = read(api, known, max_walks=2)
+    assert [walk.is_complete for walk in reading.walks] == [True, False]
+    assert detail_requests(api)[1:] == sorted([gone, hidden])
+    assert reading.deleted == {}
+    assert hidden in reading.standing
+
+
+def test_a_count_that_always_lies_is_incomplete_and_deletes_nothing(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    account.delete(account.live_ids()[0])
+    api.count_lie = 1
+    reading = read(api, known)
+    assert (len(reading.walks), reading.is_complete, reading.deleted) == (4, False, {})
+
+
+# Deletions
+
+
+def test_a_deleted_assistant_is_confirmed_by_its_own_address(account: Account, api: DemoApi, known: Known) -> None:
+    gone = account.live_ids()[2]
+    account.delete(gone)
+    before = datetime.now(UTC)
+    reading = read(api, known)
+    assert reading.deleted.keys() == {gone}
+    assert reading.deleted[gone] >= before
+    assert reading.is_exact
+    assert len(reading.walks) == 1
+    assert detail_requests(api) == [min(account.live_ids()), gone]
+    assert to_load(reading) == []
+
+
+def test_an_assistant_hidden_by_drift_is_found_and_not_deleted(account: Account, api: DemoApi, known: Known) -> None:
+    hidden = account.live_ids()[0]
+    account.delete(hidden)
+    api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
+    reading = read(api, known)
+    assert [walk.is_complete for walk in reading.walks] == [True, True]
+    assert detail_requests(api)[-1] == hidden
+    assert (reading.deleted, reading.held) == ({}, set())
+    assert reading.kind(hidden) == "unchanged"
+    assert reading.is_exact
+
+
+def test_an_assistant_that_only_its_own_address_shows_is_loaded(account: Account, api: DemoApi, known: Known) -> None:
+    hidden = account.live_ids()[0]
+    account.edit(hidden, prompt="changed while hidden")
+    account.delete(hidden)
+    api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
+    reading = read(api, known, max_walks=1)
+    assert to_load(reading) == [hidden]
+    assert not reading.is_complete
+    assert reading.notes == ["a walk missed assistants that exist"]
+
+
+def test_an_assistant_that_comes_back_after_its_404_is_not_deleted(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    gone, hidden = account.live_ids()[:2]
+    account.delete(gone)
+    account.delete(hidden)
+    api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
+    api.before_page = on_walk(2, 1, lambda: account.restore(gone))
+    reading = read(api, known)
+    assert [walk.is_complete for walk in reading.walks] == [True, True]
+    assert reading.deleted == {}
+    assert reading.is_exact
+
+
+@pytest.mark.parametrize("detail", ["error", "forbidden", "missing"])
+def test_where_its_own_address_says_nothing_a_second_complete_walk_confirms(
+    account: Account, api: DemoApi, known: Known, detail: Any
+) -> None:
+    gone = account.live_ids()[2]
+    account.delete(gone)
+    api.detail = detail
+    reading = read(api, known)
+    assert [walk.is_complete for walk in reading.walks] == [True, True]
+    assert reading.deleted.keys() == {gone}
+    assert reading.is_exact
+
+
+@pytest.mark.parametrize("detail", ["error", "forbidden", "missing"])
+def test_where_its_own_address_says_nothing_one_complete_walk_holds_back(
+    account: Account, api: DemoApi, known: Known, detail: Any
+) -> None:
+    gone = account.live_ids()[2]
+    account.delete(gone)
+    api.detail = detail
+    reading = read(api, known, max_walks=1)
+    assert (reading.deleted, reading.held) == ({}, {gone})
+    assert not reading.is_exact
+    assert "1 deletions could not be confirmed" in reading.notes
+
+
+@pytest.mark.parametrize("detail", ["error", "missing"])
+def test_an_assistant_that_the_second_walk_shows_again_is_neither_deleted_nor_held(
+    account: Account, api: DemoApi, known: Known, detail: Any
+) -> None:
+    hidden = account.live_ids()[2]
+    account.delete(hidden)
+    api.detail = detail
+    api.before_page = on_walk(2, 1, lambda: account.restore(hidden))
+    reading = read(api, known)
+    assert [walk.is_complete for walk in reading.walks] == [True, True]
+    assert (reading.deleted, reading.held, reading.notes) == ({}, set(), [])
+    assert reading.is_exact
+
+
+def test_the_last_assistant_of_an_account_can_be_deleted_by_a_person() -> None:
+    account = Account(assistants=1)
+    [only] = account.live_ids()
+    known = known_from(account.records())
+    account.delete(only)
+    with DemoApi(account) as api:
+        assert read(api, known).held == {only}
+        reading = read(api, known, accept_deletions=True)
+    assert reading.deleted.keys() == {only}
+    assert len(reading.walks) == 2, "no other assistant is there to try the address with"
+    assert reading.is_exact
+
+
+def test_an_assistant_created_and_deleted_during_one_reading_is_kept_as_deleted(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    short_lived: list[str] = []
+    api.before_page = on_walk(1, 1, lambda: short_lived.append(account.create()))
+    api.after_page = on_walk(1, 3, lambda: account.delete(short_lived[0]))
+    reading = read(api, known)
+    assert reading.walks[0].is_complete
+    second = read(api, remember(reading))
+    assert second.deleted.keys() == set(short_lived)
+    assert second.is_exact
+
+
+def test_an_assistant_that_one_walk_showed_and_the_next_did_not_is_kept_as_deleted(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    short_lived: list[str] = []
+    api.before_page = on_walk(1, 2, lambda: short_lived.append(account.create()))
+    api.after_page = on_walk(1, 3, lambda: account.delete(short_lived[0]))
+    reading = read(api, known)
+    assert [walk.is_complete for walk in reading.walks] == [False, True]
+    assert reading.deleted.keys() == set(short_lived)
+    assert to_load(reading) == short_lived
+    assert len(reading.news[short_lived[0]]) == 1
+
+
+def test_a_deleted_assistant_that_comes_back_gets_a_version(account: Account, api: DemoApi) -> None:
+    chosen = account.live_ids()[0]
+    known = known_from(account.records(), deleted_ids={chosen})
+    reading = read(api, known)
+    assert reading.returned == {chosen}
+    assert to_load(reading) == [chosen]
+    [version] = reading.news[chosen]
+    assert version.previous_deleted_at == known.assistants[chosen].deleted_at
+    assert not version.is_silent
+    assert version.content_hash == known.assistants[chosen].content_hash
+
+
+def test_a_deleted_assistant_that_stays_away_is_not_asked_for_again(account: Account, api: DemoApi) -> None:
+    chosen = account.live_ids()[0]
+    known = known_from(account.records(), deleted_ids={chosen})
+    account.delete(chosen)
+    reading = read(api, known)
+    assert (reading.deleted, reading.returned, detail_requests(api)) == ({}, set(), [])
+    assert reading.is_exact
+
+
+# Mass deletions
+
+
+def deleted_of(account: Account, how_many: int) -> set[str]:
+    gone = account.live_ids()[:how_many]
+    for assistant_id in gone:
+        account.delete(assistant_id)
+    return set(gone)
+
+
+@pytest.mark.parametrize(
+    ("of", "gone", "is_held"),
+    [
+        (40, 20, False),  # half is not over half
+        (40, 21, True),
+        (18, 9, False),
+        (18, 10, True),  # ten of eighteen: over half, and ten
+        (16, 9, False),  # over half, but fewer than ten
+        (40, 39, True),
+        (7, 6, False),
+        (7, 7, True),  # everything is always too much
+        (1, 1, True),
+    ],
+)
+def test_over_half_of_the_account_and_at_least_ten_is_held_back(of: int, gone: int, is_held: bool) -> None:
+    account = Account(assistants=of)
+    known = known_from(account.records())
+    vanished = deleted_of(account, gone)
+    with DemoApi(account) as api:
+        reading = read(api, known)
+        asked = detail_requests(api)
+    assert (reading.held, reading.deleted.keys()) == ((vanished, set()) if is_held else (set(), vanished))
+    assert reading.is_complete
+    assert reading.is_exact is not is_held
+    if is_held:
+        assert asked == []
+        assert reading.notes == [f"{gone} of {of} assistants vanished at once: held back until --accept-deletions"]
+
+
+@pytest.mark.parametrize(
+    ("share", "minimum", "gone", "is_held"),
+    [(0.25, 5, 10, False), (0.25, 5, 11, True), (0.0, 1, 1, True), (0.0, 2, 1, False), (1.0, 0, 39, False)],
+)
+def test_the_cap_can_be_set(
+    crowd: Account, crowded: DemoApi, share: float, minimum: int, gone: int, is_held: bool
+) -> None:
+    known = known_from(crowd.records())
+    vanished = deleted_of(crowd, gone)
+    reading = read(crowded, known, deletion_cap_share=share, deletion_cap_minimum=minimum)
+    assert reading.held == (vanished if is_held else set())
+
+
+def test_what_is_not_deleted_is_loaded_while_a_mass_deletion_is_held_back(crowd: Account, crowded: DemoApi) -> None:
+    known = known_from(crowd.records())
+    deleted_of(crowd, 30)
+    chosen = crowd.live_ids()[0]
+    crowd.edit(chosen, prompt="still loaded")
+    assert to_load(read(crowded, known)) == [chosen]
+
+
+def test_an_accepted_mass_deletion_is_confirmed_as_any_other(crowd: Account, crowded: DemoApi) -> None:
+    known = known_from(crowd.records())
+    vanished = deleted_of(crowd, 30)
+    reading = read(crowded, known, accept_deletions=True)
+    assert reading.deleted.keys() == vanished
+    assert vanished < set(detail_requests(crowded))
+    assert reading.is_exact
+
+
+def test_deleted_assistants_do_not_count_for_the_share(crowd: Account, crowded: DemoApi) -> None:
+    records = crowd.records()
+    long_gone = deleted_of(crowd, 20)
+    known = known_from(records, deleted_ids=long_gone)
+    deleted_of(crowd, 11)  # 11 of the 20 that lived
+    assert len(read(crowded, known).held) == 11
+
+
+def test_an_empty_list_does_not_wipe_the_warehouse(account: Account, api: DemoApi, known: Known) -> None:
+    vanished = deleted_of(account, 7)
+    reading = read(api, known)
+    assert (reading.held, reading.deleted) == (vanished, {})
+    assert not reading.is_exact
+
+
+def test_an_empty_list_that_is_accepted_empties_the_account(account: Account, api: DemoApi, known: Known) -> None:
+    vanished = deleted_of(account, 7)
+    reading = read(api, known, accept_deletions=True)
+    assert reading.deleted.keys() == vanished
+    assert reading.is_exact
+
+
+# Another account
+
+
+def test_the_rows_of_another_account_are_not_loaded(known: Known) -> None:
+    other = Account(seed=99, assistants=5)
+    other.put_raw(0, {"name": "without an id"})
+    with DemoApi(other) as api:
+        reading = read(api, known)
+        assert detail_requests(api) == []
+    assert reading.is_foreign
+    assert not reading.is_exact
+    assert (reading.held, reading.deleted, reading.news, reading.rejected) == (known.live, {}, {}, {})
+    assert to_load(reading) == []
+    assert reading.changed_shared() == []
+    assert reading.notes == [
+        "none of the 7 known assistants is in the account: is the key of another account? Nothing was loaded"
+    ]
+
+
+def test_another_account_can_be_accepted(known: Known) -> None:
+    other = Account(seed=99, assistants=5)
+    with DemoApi(other) as api:
+        reading = read(api, known, accept_deletions=True)
+    assert reading.deleted.keys() == known.live
+    assert to_load(reading) == sorted(other.live_ids())
+    assert reading.is_exact
+
+
+def test_one_common_assistant_makes_it_the_same_account(account: Account, known: Known) -> None:
+    with DemoApi(Account.of([*Account(seed=99, assistants=5).records(), account.records()[0]])) as api:
+        reading = read(api, known)
+    assert not reading.is_foreign
+    assert len(reading.deleted) == 6
+
+
+def test_a_stale_copy_of_the_account_is_not_taken_for_another_one(account: Account, known: Known) -> None:
+    older = [{**record, "updated_at": "2001-01-01T00:00:00Z"} for record in account.records()]
+    with DemoApi(Account.of(older), detail="missing") as api:
+        reading = read(api, known)
+    assert not reading.is_foreign
+    assert reading.older == known.live
+
+
+# Older answers
+
+
+def stale_list(account: Account, chosen: str) -> tuple[Known, Callable[[], None], Callable[[], None]]:
+    """A warehouse that knows the newest state of `chosen`; hooks that make the list show an older one, its own address
+    the newest."""
+    old = account.record(chosen)
+    account.edit(chosen, prompt="newest")
+    new = account.record(chosen)
+
+    def show(record: Any) -> Callable[[], None]:
+        fields = {name: record[name] for name in ("prompt", "updated_at")}
+        return lambda: account.edit(chosen, touch=False, **fields)
+
+    return known_from(account.records()), show(old), show(new)
+
+
+def test_an_older_answer_of_a_stale_list_is_not_believed(account: Account, api: DemoApi) -> None:
+    chosen = account.live_ids()[0]
+    known, show_old, show_new = stale_list(account, chosen)
+    api.before_page = lambda _: show_old()
+    api.after_page = lambda _: show_new()
+    reading = read(api, known)
+    assert detail_requests(api)[-1] == chosen
+    assert reading.older == set()
+    assert reading.standing[chosen].content_hash == known.assistants[chosen].content_hash
+    assert to_load(reading) == []
+    assert reading.is_exact
+
+
+def test_an_account_that_was_set_back_is_believed_when_its_own_address_says_the_same(
+    account: Account, api: DemoApi
+) -> None:
+    chosen = account.live_ids()[0]
+    known, show_old, _ = stale_list(account, chosen)
+    show_old()
+    reading = read(api, known)
+    assert reading.older == set()
+    assert to_load(reading) == [chosen]
+    assert reading.kinds() == {"unchanged": 6, "changed": 1}
+    assert [version.is_silent for version in reading.news[chosen]] == [False]
+    assert reading.is_exact
+
+
+@pytest.mark.parametrize("detail", ["error", "forbidden", "missing"])
+def test_an_older_answer_that_cannot_be_confirmed_is_not_believed(account: Account, api: DemoApi, detail: Any) -> None:
+    chosen = account.live_ids()[0]
+    known, show_old, _ = stale_list(account, chosen)
+    show_old()
+    api.detail = detail
+    reading = read(api, known)
+    assert reading.older == {chosen}
+    assert (to_load(reading), reading.deleted, reading.held) == ([], {}, set())
+    assert reading.is_complete
+    assert not reading.is_exact
+    assert reading.notes == ["1 answers were older than the warehouse and were not believed"]
+
+
+def test_within_a_reading_an_older_answer_does_not_replace_a_newer_one(account: Account, api: DemoApi) -> None:
+    chosen = account.live_ids()[0]
+    known, show_old, show_new = stale_list(account, chosen)
+    walks = 0
+
+    def alternate(page: int) -> None:
+        nonlocal walks
+        walks += page == 1
+        (show_new if walks == 1 else show_old)()
+
+    api.before_page = alternate
+    api.after_page = on_walk(1, 1, account.create)
+    reading = read(api, Known())
+    assert len(reading.walks) == 2
+    assert reading.standing[chosen].content_hash == known.assistants[chosen].content_hash
+    assert len(reading.news[chosen]) == 1
+
+
+def test_an_answer_without_updated_at_is_believed(account: Account, api: DemoApi, known: Known) -> None:
+    chosen = account.live_ids()[0]
+    account.edit(chosen, touch=False, updated_at=MISSING)
+    reading = read(api, known)
+    assert to_load(reading) == [chosen]
+    assert reading.is_exact
+
+
+# Voices and users
+
+
+def test_a_renamed_voice_makes_no_versions(account: Account, api: DemoApi, known: Known) -> None:
+    voice_id = next(record["voice"]["voice_id"] for record in account.records() if record["voice"])
+    account.rename_voice(voice_id, "Renamed")
+    reading = read(api, known)
+    assert reading.kinds() == {"unchanged": 7}
+    assert to_load(reading) == []
+    assert [(shared.table.name, shared.key, shared.value["name"]) for shared in reading.changed_shared()] == [
+        ("voices", voice_id, "Renamed")
+    ]
+    assert read(api, remember(reading)).changed_shared() == []
+
+
+def test_another_voice_is_a_change_of_the_assistant(account: Account, api: DemoApi, known: Known) -> None:
+    first, *others = (record for record in account.records() if record["voice"])
+    other = next(record for record in others if record["voice"] != first["voice"])
+    account.edit(first["assistant_id"], touch=False, voice=other["voice"])
+    reading = read(api, known)
+    assert reading.kinds() == {"unchanged": 6, "silent": 1}
+    assert to_load(reading) == [first["assistant_id"]]
+    assert reading.changed_shared() == []
+
+
+def two_who_disagree(*, updated: tuple[str, str]) -> Account:
+    first, second = Account(assistants=2).records()
+    voice = {"voice_id": "v", "name": "Anna", "gender": "female"}
+    return Account.of(
+        [
+            {**first, "assistant_id": "a", "updated_at": updated[0], "voice": voice},
+            {**second, "assistant_id": "b", "updated_at": updated[1], "voice": {**voice, "name": "Anne"}},
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("updated", "right", "deviation"),
+    [
+        (("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"), "Anna", {"a": {}, "b": {"voice": {"name": "Anne"}}}),
+        (("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), "Anne", {"a": {"voice": {"name": "Anna"}}, "b": {}}),
+    ],
+)
+def test_of_two_that_disagree_about_a_voice_the_one_changed_last_is_believed(
+    updated: tuple[str, str], right: str, deviation: dict[str, Any]
+) -> None:
+    with DemoApi(two_who_disagree(updated=updated)) as api:
+        reading = read(api)
+        assert reading.shared["voices", "v"].value["name"] == right
+        assert {assistant_id: reading.deviation(assistant_id) for assistant_id in "ab"} == deviation
+        again = read(api, remember(reading))
+    assert (to_load(again), again.changed_shared()) == ([], [])
+
+
+def test_a_deviation_that_ends_is_loaded_once_and_makes_no_version() -> None:
+    account = two_who_disagree(updated=("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"))
+    with DemoApi(account) as api:
+        known = remember(read(api))
+        account.edit("b", touch=False, voice=account.record("a")["voice"])
+        reading = read(api, known)
+        assert (to_load(reading), reading.news) == (["b"], {})
+        assert to_load(read(api, remember(reading))) == []
+
+
+def test_a_deleted_assistant_has_no_say_about_a_voice() -> None:
+    account = two_who_disagree(updated=("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"))
+    with DemoApi(account, page_cap=1) as api:
+        api.after_page = on_walk(1, 1, lambda: account.delete("a"))
+        reading = read(api)
+    assert [walk.is_complete for walk in reading.walks] == [False, True]
+    assert (reading.deleted.keys(), reading.standing.keys()) == ({"a"}, {"a", "b"})
+    assert [shared.value["name"] for shared in reading.changed_shared() if shared.table.name == "voices"] == ["Anne"]
+
+
+# Records that cannot be used
+
+
+def test_a_record_that_cannot_be_used_is_kept_with_the_reason_and_known_from_then_on(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    ids = [account.live_ids()[index] for index in (0, 1)]
+    account.put_raw(0, None)
+    account.put_raw(1, {"assistant_id": 7, "name": "\ud800"})
+    reading = read(api, known)
+    assert [(rejected.reason, rejected.record) for rejected in reading.rejected.values()] == [
+        ("the record is null, not an object", None),
+        (
+            "the record's assistant_id is a number",
+            {"assistant_id": 7, "name": "\ufffd", "_unencodable": {"name": "\\ud800"}},
+        ),
+    ]
+    assert reading.is_complete
+    assert reading.deleted.keys() == set(ids)
+    assert read(api, remember(reading)).rejected.keys() == reading.rejected.keys()
+
+
+def test_drift_counts_the_assistants_that_show_it(account: Account, api: DemoApi, known: Known) -> None:
+    first, second = account.live_ids()[:2]
+    account.edit(first, surprise=1)
+    account.edit(second, surprise=2, voice_boost="yes")
+    assert read(api, known).drift == {
+        "unknown field surprise": {first, second},
+        "no bool voice_boost": {second},
+    }
+
+
+def test_an_account_that_was_accepted_and_exchanged_back_is_another_one_again(account: Account, known: Known) -> None:
+    """Only living assistants speak for the account: those of the former account are known too, but deleted."""
+    gone = {
+        assistant_id: replace(assistant, deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
+        for assistant_id, assistant in known.assistants.items()
+    }
+    others = known_from(Account(seed=99, assistants=5).records())
+    with DemoApi(account) as api:
+        reading = read(api, replace(known, assistants={**gone, **others.assistants}))
+    assert reading.is_foreign
+    assert to_load(reading) == []
+
+
+@pytest.mark.parametrize("same_time", [True, False])
+def test_an_id_that_comes_twice_in_one_page_is_no_reason_to_stop(same_time: bool) -> None:
+    records = Account(assistants=4).records()
+    other = {**records[1], "prompt": "another", **({} if same_time else {"updated_at": "2026-11-05T00:00:00Z"})}
+    with DemoApi(Account.of([*records, other])) as api:
+        reading = read(api)
+        again = read(api, remember(reading))
+    assert not reading.is_complete
+    versions = reading.news[records[1]["assistant_id"]]
+    assert [version.content_hash for version in versions] == [
+        flatten_assistant(record).content_hash for record in ([records[1]] if same_time else [records[1], other])
+    ]
+    assert len({version.received_at for version in versions}) == len(versions), "a moment names a version"
+    assert again.news == {}, "it is no news the next time"
+
+
+def test_an_address_that_does_not_answer_is_tried_once_not_for_each_assistant(account: Account, known: Known) -> None:
+    gone = account.live_ids()[:3]
+    for assistant_id in gone:
+        account.delete(assistant_id)
+    with DemoApi(account) as api:
+        api.fail("500", times=None, when=lambda asked: asked.path.rstrip("/").endswith(tuple(gone)))
+        reading = read(api, known)
+        asked_for = set(detail_requests(api)) & set(gone)
+    assert len(asked_for) == 1
+    assert reading.deleted.keys() == set(gone), "two complete walks say so"
