@@ -16,7 +16,7 @@ PACKAGE = Path(puretalk.__file__).parent
 
 #: From the ground up. What shares a line may not import each other.
 ROOMS = [
-    ("errors", "demo"),
+    ("errors", "database", "demo"),
     ("json_values", "settings"),
     ("api", "assistants"),
     ("warehouse",),

@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 
 from puretalk.assistants.tables import SQL_TYPES, STORAGE_SCHEMA, TABLES
+from puretalk.database import OFFLINE
 from puretalk.warehouse.snapshots import StepListener
-from puretalk.warehouse.work_file import OFFLINE, Warehouse, WorkFile, describe
+from puretalk.warehouse.work_file import Warehouse, WorkFile, describe
 
 _KEPT = {"puretalk.duckdb", "snapshots", "sync.lock", "logs"}
 

@@ -18,10 +18,11 @@ import duckdb
 import pytest
 from support.publishing import add_rows, count_rows, find_leftovers, ignore, publish_rows
 
+from puretalk.database import OFFLINE
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.warehouse import work_file as warehouse_module
 from puretalk.warehouse.snapshots import Retention, Snapshot, choose_snapshots, copy_file
-from puretalk.warehouse.work_file import OFFLINE, Warehouse, WorkFile
+from puretalk.warehouse.work_file import Warehouse, WorkFile
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 

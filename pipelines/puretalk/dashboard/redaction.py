@@ -15,6 +15,7 @@ from typing import Final
 import duckdb
 
 from puretalk.assistants.tables import SCHEMA, STORAGE_SCHEMA
+from puretalk.database import quote_literal
 from puretalk.errors import WarehouseError
 
 _VOICE_SETTINGS = ("voice_id", "voice_name", "language")
@@ -71,8 +72,7 @@ def open_snapshot(snapshot: Path, *, include_prompts: bool) -> duckdb.DuckDBPyCo
     # A name that no spec can know: redacted tables cannot be passed by.
     name = "snapshot" if include_prompts else f"snapshot_{secrets.token_hex(8)}"
     try:
-        quoted = str(snapshot.resolve()).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS {name} (READ_ONLY)")
+        connection.execute(f"ATTACH {quote_literal(str(snapshot.resolve()))} AS {name} (READ_ONLY)")
         connection.execute("SET TimeZone='UTC'")
         if include_prompts:
             connection.execute(f"USE {name}")

@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from puretalk.database import OFFLINE
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.settings import load_settings
 from puretalk.warehouse.snapshots import SnapshotStore
@@ -33,9 +34,7 @@ def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
 
     Raises WarehouseError when nothing has been published yet.
     """
-    connection = duckdb.connect(
-        str(find_snapshot(data_dir)), read_only=True, config={"autoinstall_known_extensions": "false"}
-    )
+    connection = duckdb.connect(str(find_snapshot(data_dir)), read_only=True, config=OFFLINE)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.assistants.tables import STORAGE_SCHEMA
+from puretalk.database import OFFLINE
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.settings import Settings
 from puretalk.warehouse.snapshots import SnapshotStore
@@ -77,9 +78,7 @@ def read_published(data_dir: Path) -> Published | None:
         snapshot = SnapshotStore(data_dir).current()
         if snapshot is None:
             return None
-        with contextlib.closing(
-            duckdb.connect(str(snapshot), read_only=True, config={"autoinstall_known_extensions": "false"})
-        ) as connection:
+        with contextlib.closing(duckdb.connect(str(snapshot), read_only=True, config=OFFLINE)) as connection:
             times = connection.execute(
                 f"""SELECT (SELECT snapshot_id FROM {STORAGE_SCHEMA}.snapshot_info),
                            epoch(max(finished_at)), epoch(max(finished_at) FILTER (is_exact)),

@@ -20,6 +20,7 @@ import duckdb
 from puretalk.api.client import ClientSettings
 from puretalk.assistants.flatten import Row
 from puretalk.assistants.tables import SCHEMA, TABLES
+from puretalk.database import OFFLINE
 from puretalk.errors import (
     EXIT_HELD,
     EXIT_INCOMPLETE,
@@ -33,7 +34,7 @@ from puretalk.settings import Settings
 from puretalk.sync.reading import ReadingRules
 from puretalk.warehouse.lock import hold_lock
 from puretalk.warehouse.snapshots import Retention, Snapshot
-from puretalk.warehouse.work_file import OFFLINE, Warehouse, WorkFile, describe
+from puretalk.warehouse.work_file import Warehouse, WorkFile, describe
 
 #: A sync's dlt has no settings but ours, calls nobody, and writes nothing outside of the work folder: whatever .dlt/
 #: lies in the folder or the HOME that a scheduler starts in is not meant for it. Set before dlt is imported.

@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.assistants.tables import SCHEMA, STORAGE_SCHEMA, TABLES
+from puretalk.database import OFFLINE, quote_literal
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.warehouse.snapshots import Retention, SnapshotStore, StepListener, copy_file
 
@@ -29,8 +30,6 @@ DISK_MARGIN = 16 * 2**20
 #: A file of more bytes than this, of which more than this share is holes, is written anew.
 _COMPACT_SIZE = 64 * 2**20
 _COMPACT_SHARE = 0.5
-
-OFFLINE: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false"}
 
 _SNAPSHOT_COLUMNS = {
     "snapshot_id": ("VARCHAR", "Id of this snapshot: the time of its publication, as in its file name."),
@@ -129,10 +128,11 @@ class Warehouse:
             )
 
     def _create(self, path: Path) -> None:
-        version = self._storage_version.replace("'", "''")
         with contextlib.closing(duckdb.connect(config=OFFLINE)) as connection:
             try:
-                connection.execute(f"ATTACH '{_quote(path)}' AS work (STORAGE_VERSION '{version}')")
+                connection.execute(
+                    f"ATTACH {quote_literal(str(path))} AS work (STORAGE_VERSION {quote_literal(self._storage_version)})"
+                )
                 connection.execute("DETACH work")
             except duckdb.InvalidInputException as error:
                 raise ConfigurationError(
@@ -146,13 +146,13 @@ class Warehouse:
         self._create(fresh)
         config = {**OFFLINE, "temp_directory": str(path.parent / "compact.tmp")}  # else the current directory's
         with contextlib.closing(duckdb.connect(config=config)) as connection:
-            connection.execute(f"ATTACH '{_quote(path)}' AS old (READ_ONLY)")
-            connection.execute(f"ATTACH '{_quote(fresh)}' AS fresh")
+            connection.execute(f"ATTACH {quote_literal(str(path))} AS old (READ_ONLY)")
+            connection.execute(f"ATTACH {quote_literal(str(fresh))} AS fresh")
             connection.execute("COPY FROM DATABASE old TO fresh")
             comments = connection.execute(_COMMENTS).fetchall()
             connection.execute("USE fresh")
             for kind, name, comment in comments:
-                connection.execute(f"COMMENT ON {kind} {name} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+                connection.execute(f"COMMENT ON {kind} {name} IS {quote_literal(comment)}")
         os.replace(fresh, path)
 
 
@@ -192,7 +192,7 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
             for column, text in {"": descriptions[name], **column_texts}.items():
                 if there.get((schema, name, column)) != text:
                     target = f'COLUMN {schema}."{name}"."{column}"' if column else f'{kind} {schema}."{name}"'
-                    connection.execute(f"COMMENT ON {target} IS '{text.replace(chr(39), chr(39) * 2)}'")
+                    connection.execute(f"COMMENT ON {target} IS {quote_literal(text)}")
 
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
@@ -225,7 +225,3 @@ def _free_share(connection: duckdb.DuckDBPyConnection) -> float:
     sizes = connection.execute("SELECT total_blocks, free_blocks FROM pragma_database_size()").fetchall()
     total, free = sizes[0]
     return free / total if total else 0.0
-
-
-def _quote(path: Path) -> str:
-    return str(path).replace("'", "''")
