@@ -11,6 +11,7 @@ import pytest
 
 from puretalk.api.client import ApiClient, ClientSettings
 from puretalk.api.walk import Walk, walk_pages
+from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
 from puretalk.json_values import JSONValue
 
@@ -25,7 +26,7 @@ def walk(api: DemoApi, observe: Callable[[JSONValue, datetime], str | None] = id
 
     async def run() -> Walk:
         async with ApiClient(ClientSettings(api.key, api.base_url, window=1)) as client:
-            return await walk_pages(client, observe, **options)
+            return await walk_pages(client, ENDPOINT, observe, **options)
 
     return asyncio.run(run())
 
