@@ -8,6 +8,7 @@ import gzip
 import json
 import logging
 import math
+import re
 import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -23,6 +24,7 @@ from puretalk.api.client import ApiClient, ClientSettings
 from puretalk.api.pages import Page, fetch_page, fetch_pages
 from puretalk.api.records import Answer, fetch_record
 from puretalk.api.retries import parse_retry_after
+from puretalk.api.transport import FOREIGN_LOGGERS
 from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError, PuretalkError, RetryLaterError
@@ -965,11 +967,80 @@ def test_broken_proxy_settings_are_a_matter_of_configuration_and_not_quoted(monk
     run(main)
 
 
-def test_nothing_is_logged_at_any_level_that_holds_the_key(caplog: pytest.LogCaptureFixture) -> None:
+def our_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The lines of our loggers, with every number of seconds as N."""
+    ours = [record for record in caplog.records if record.name.startswith("puretalk")]
+    assert {(record.name, record.levelname) for record in ours} <= {("puretalk.api", "INFO")}
+    return [re.sub(r"\d+\.\d+ s", "N s", record.getMessage()) for record in ours]
+
+
+def test_every_request_and_every_retry_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "puretalk")
+
+    async def main() -> str:
+        handler = in_turn(answer(503), CUT_OFF, answer(301, location="/api/v2?tenant=7"), EMPTY_PAGE)
+        async with serving(handler) as server, client_of(server) as client:
+            await fetch_page(client, ENDPOINT, 1)
+            await fetch_record(client, ENDPOINT, "a")
+            return server.base_url
+
+    url = run(main)
+    broken = (
+        "broke off its answer (peer closed connection without sending complete message body "
+        "(received 13 bytes, expected 9000))"
+    )
+    assert our_lines(caplog) == [
+        f"GET {url}/ai-assistants page=1 limit=100: HTTP 503, 0 bytes, N s",
+        f"retry 1 of {url}/ai-assistants page=1 limit=100 in N s: it answered HTTP 503",
+        f"GET {url}/ai-assistants page=1 limit=100: {broken}, N s",
+        f"retry 2 of {url}/ai-assistants page=1 limit=100 in N s: it {broken}",
+        f"GET {url}/ai-assistants page=1 limit=100: HTTP 301, 0 bytes, N s",
+        f"GET {url}/v2 page=1 limit=100: HTTP 200, 41 bytes, N s",
+        f"GET {url}/ai-assistants/a: HTTP 200, 41 bytes, N s",
+    ]
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        answer(401, {"detail": KEY}),
+        answer(503, KEY.encode(), x_echo=KEY, retry_after=KEY),
+        answer(302, location=f"/api/{KEY}/x?key={KEY}"),
+        answer(302, location=f"https://{KEY}.example/{KEY}"),
+        answer(200, f"<html>{KEY}".encode()),
+        f"HTTP/1.1 {KEY}\r\n\r\n".encode(),
+        f"HTTP/1.1 200 {KEY}\r\ncontent-length: 0\r\n\r\n".encode(),
+    ],
+    ids=["body", "header", "redirect", "redirect to another origin", "page", "broken head", "phrase"],
+)
+def test_no_log_line_of_any_logger_at_any_level_holds_the_key(echo: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    fetch_first(in_turn(answer(503), answer(401, {"detail": "x"})))
+    fetch_first(in_turn(echo), max_attempts=2)
+    assert our_lines(caplog)
+    assert {record.name for record in caplog.records} >= {"httpcore.http11"}
     assert KEY not in caplog.text
-    assert [record for record in caplog.records if record.name.startswith("puretalk")] == []
+
+
+def test_a_key_in_the_base_url_or_in_an_id_is_in_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def main() -> None:
+        async with serving(in_turn(EMPTY_PAGE)) as server:
+            async with client_of(server, base_url=f"{server.base_url}/{KEY}") as client:
+                await fetch_page(client, ENDPOINT, 1)
+                await fetch_record(client, ENDPOINT, f"{KEY}/x")
+            [*_, last] = server.requests
+            assert last.path == f"/api/{KEY}/ai-assistants/{KEY}/x"
+
+    run(main)
+    assert len(our_lines(caplog)) == 2
+    assert all("/***/ai-assistants" in line for line in our_lines(caplog))
+    assert KEY not in caplog.text
+
+
+def test_other_loggers_are_left_as_they_were() -> None:
+    fetch_first(in_turn(EMPTY_PAGE))
+    assert [logging.getLogger(name).filters for name in FOREIGN_LOGGERS] == [[]] * len(FOREIGN_LOGGERS)
 
 
 def test_neither_the_client_nor_its_settings_show_the_key() -> None:

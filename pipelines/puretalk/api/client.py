@@ -98,7 +98,8 @@ class ApiClient:
             self._judge_status(reply)
             return reply, self._read_json(reply)
 
-        return await self._retries.run(attempt, subject=self._transport.address(path))
+        subject, label = self._transport.address(path), self._transport.label(path, query)
+        return await self._retries.run(attempt, subject=subject, label=label)
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run it as a task, which is cancelled at the latest when the client is closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -22,6 +23,8 @@ from tenacity import (
 from puretalk.errors import ApiChangedError, PuretalkError, RetryLaterError
 
 T = TypeVar("T")
+
+LOG = logging.getLogger(__package__)
 
 FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 30.0  # seconds; a Retry-After may ask for more
@@ -74,9 +77,10 @@ class Retries:
         self._lane = asyncio.Lock()
         self._backoff = wait_exponential(FIRST_WAIT, LONGEST_WAIT - JITTER) + wait_random(0, JITTER)
 
-    async def run(self, attempt: Callable[[], Awaitable[T]], *, subject: str) -> T:
-        """The first result of `attempt` that is not a PassingError; `subject` begins the message when there is none.
+    async def run(self, attempt: Callable[[], Awaitable[T]], *, subject: str, label: str) -> T:
+        """The first result of `attempt` that is not a PassingError.
 
+        When there is none, `subject` begins the message; `label` names the request in the log line of each retry.
         Raises what `attempt` raises, and RetryLaterError or ApiChangedError (the last setback says which) when the
         attempts or the seconds are used up.
         """
@@ -112,7 +116,7 @@ class Retries:
                 retry=retry_if_exception_type(PassingError),
                 wait=self._wait,
                 stop=lambda state: stop_after_attempt(self._max_attempts)(state) or self._is_overdrawn(state),
-                before_sleep=self._report,
+                before_sleep=lambda state: self._report(state, label),
                 retry_error_callback=lambda state: self._give_up(state, subject),
             )
             return await retrying(ask)
@@ -127,8 +131,9 @@ class Retries:
     def _is_overdrawn(self, state: RetryCallState) -> bool:
         return self._spent(state) + state.upcoming_sleep > self._budget
 
-    def _report(self, state: RetryCallState) -> None:
+    def _report(self, state: RetryCallState, label: str) -> None:
         self.count += 1
+        LOG.info("retry %d of %s in %.1f s: it %s", state.attempt_number, label, state.upcoming_sleep, _setback(state))
         if self._on_retry is not None:
             self._on_retry(_setback(state).reason, state.upcoming_sleep)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from urllib.parse import quote
 
 EXCERPT = 80  # characters of a body that a message may quote
@@ -35,6 +37,23 @@ class Scrubber:
         return text
 
 
+class LogScrubber(logging.Filter):
+    """Removes the key from the lines of other packages' loggers, which may quote an address or a header as it came."""
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        super().__init__()
+        self._scrubber = scrubber
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true: the line is kept, its text may change."""
+        text = record.getMessage()
+        if self._scrubber.holds_key(text):
+            record.msg, record.args = self._scrubber.scrub(text), ()
+        return True
+
+
 def written_forms(key: str) -> list[str]:
-    """The key as it is, as in a URL, and as in JSON, whose slashes may be escaped; longest first."""
-    return sorted({key, quote(key, safe=""), key.replace("/", r"\/")}, key=len, reverse=True)
+    """The key as it is, in a URL, as Python shows bytes, and in JSON, whose slashes may be escaped; longest first."""
+    in_json = json.dumps(key)[1:-1]
+    forms = {key, quote(key, safe=""), key.replace("\\", r"\\"), in_json, in_json.replace("/", r"\/")}
+    return sorted(forms, key=len, reverse=True)

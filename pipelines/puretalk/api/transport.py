@@ -1,8 +1,13 @@
-"""One GET with its redirects. The only file that sends the key."""
+"""One GET with its redirects. The only file that sends the key.
+
+Every request is one line of the logger `puretalk.api`, at INFO: its address, status, bytes (unpacked) and seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +16,16 @@ import httpx
 
 from puretalk.api.origin import check_base_url, check_key, origin_of
 from puretalk.api.retries import PassingError
-from puretalk.api.scrubbing import Scrubber
+from puretalk.api.scrubbing import LogScrubber, Scrubber
 from puretalk.errors import ApiChangedError, ConfigurationError
 
 KEY_HEADER = "X-API-KEY"
 MAX_REDIRECTS = 5
 MAX_BODY = 256 * 2**20  # bytes of one answer, unpacked
+
+LOG = logging.getLogger(__package__)
+#: Loggers of httpx that write addresses (at INFO) or headers (at DEBUG) as they came.
+FOREIGN_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ class Transport:
         self._http: httpx.AsyncClient | None = None
         self._slashed: set[str] = set()  # routes that the API is known to redirect to their URL with a slash
         self.scrubber = Scrubber(key)
+        self._log_scrubber = LogScrubber(self.scrubber)
         self.requests = 0
 
     def open(self) -> None:
@@ -68,16 +78,24 @@ class Transport:
                 "The environment's settings for proxies or certificates cannot be used",
                 action="Correct HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR.",
             ) from None
+        for name in FOREIGN_LOGGERS:
+            logging.getLogger(name).addFilter(self._log_scrubber)
 
     async def close(self) -> None:
         """Close all connections."""
         if self._http is not None:
             await self._http.aclose()
             self._http = None
+        for name in FOREIGN_LOGGERS:
+            logging.getLogger(name).removeFilter(self._log_scrubber)
 
     def address(self, path: str) -> str:
         """The URL of a path as messages show it."""
         return self._show(self._url(path))
+
+    def label(self, path: str, query: Mapping[str, int]) -> str:
+        """The same with our own part of the query, as log lines show it."""
+        return _label(self.address(path), query)
 
     async def get(self, path: str, *, route: str, query: Mapping[str, int]) -> Reply:
         """The answer to a GET, after at most five redirects, none of which leads to another origin.
@@ -88,7 +106,7 @@ class Transport:
         asked = self._url(path + "/" if route in self._slashed else path)
         target = asked
         for _ in range(MAX_REDIRECTS + 1):
-            response, body = await self._send(target.copy_merge_params(query))
+            response, body = await self._send(target, query)
             if response.status_code not in (301, 302, 303, 307, 308):
                 if response.status_code == 200 and target.path == asked.path + "/":
                     self._slashed.add(route)
@@ -113,7 +131,7 @@ class Transport:
             raise ApiChangedError(message, action=f"Set PURETALK_BASE_URL to an address at {place}.")
         raise ApiChangedError(message)
 
-    async def _send(self, url: httpx.URL) -> tuple[httpx.Response, bytes]:
+    async def _send(self, url: httpx.URL, query: Mapping[str, int]) -> tuple[httpx.Response, bytes]:
         """One request: the answer's head and its body, which is bounded in size and in time."""
         if self._http is None:
             raise RuntimeError("ApiClient is an async context manager: use `async with`")
@@ -121,18 +139,24 @@ class Transport:
             raise ConfigurationError(f"{origin_of(url)} is not the origin of the base URL")
         self.requests += 1
         body = bytearray()
+        result, started = "not read to its end", time.monotonic()
         try:
             # httpx bounds each read; the deadline bounds a server that sends a byte now and then.
             async with (
                 asyncio.timeout(self._deadline),
-                self._http.stream("GET", url, headers={KEY_HEADER: self._key}) as response,
+                self._http.stream("GET", url.copy_merge_params(query), headers={KEY_HEADER: self._key}) as response,
             ):
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MAX_BODY:
                         raise ApiChangedError(f"{self._show(url)} answered more than {MAX_BODY // 2**20} MiB")
+            result = f"HTTP {response.status_code}, {len(body):,} bytes"
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
-            raise self._classify(error) from (None if self.scrubber.holds_key(str(error)) else error)
+            setback = self._classify(error)
+            result = setback.reason
+            raise setback from (None if self.scrubber.holds_key(str(error)) else error)
+        finally:
+            LOG.info("GET %s: %s, %.3f s", _label(self._show(url), query), result, time.monotonic() - started)
         return response, bytes(body)
 
     def _classify(self, error: Exception) -> PassingError:
@@ -149,3 +173,7 @@ class Transport:
     def _show(self, url: httpx.URL) -> str:
         """A URL without its query, as messages show it."""
         return self.scrubber.scrub(str(url.copy_with(query=None, fragment=None)))
+
+
+def _label(address: str, query: Mapping[str, int]) -> str:
+    return " ".join([address, *(f"{name}={value}" for name, value in query.items())])

@@ -7,6 +7,7 @@ counted, when that count stayed the same, and when no record came twice. `Walk.d
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
 from puretalk.api.pages import fetch_pages
 from puretalk.json_values import JSONValue
+
+LOG = logging.getLogger(__package__)
 
 #: Takes a record and when its page was received (UTC); gives the record's id, or None when it cannot be used.
 Observer = Callable[[JSONValue, datetime], str | None]
@@ -75,4 +78,6 @@ async def walk_pages(
                     walk.ids.add(record_id)
             if on_page is not None:
                 on_page(walk.pages, max(walk.pages, -(-page.count // page_size) if page_size else 1))
+    verdict = "complete" if walk.is_complete else f"not complete: {'; '.join(walk.doubts)}"
+    LOG.info("walk of %s: %d pages, %d records, %s", endpoint.path, walk.pages, walk.records, verdict)
     return walk
