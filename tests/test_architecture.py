@@ -17,9 +17,10 @@ PACKAGE = Path(puretalk.__file__).parent
 #: From the ground up. What shares a line may not import each other.
 ROOMS = [
     ("errors", "database", "demo"),
-    ("json_values", "settings"),
+    ("json_values", "listener", "schema", "settings"),
     ("api",),
     ("assistants",),
+    ("catalogue",),
     ("warehouse",),
     ("reporting",),
     ("sync",),
@@ -33,8 +34,8 @@ ROOMS = [
 LIBRARIES = {
     "httpx": {"api/origin.py", "api/transport.py"},
     "tenacity": {"api/retries.py"},
-    "dlt": {"sync/source.py"},
-    "pyarrow": {"sync/source.py", "dashboard"},
+    "dlt": {"sync/source.py", "sync/destination.py"},
+    "pyarrow": {"warehouse", "sync/source.py", "dashboard"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
     "rich": {"cli/progress.py"},

@@ -10,7 +10,7 @@ import click
 import pytest
 from support.commandline import PURETALK
 
-from puretalk.assistants.tables import TABLES
+from puretalk.catalogue import TABLES
 from puretalk.cli.commands import main
 from puretalk.errors import EXIT_CODES
 

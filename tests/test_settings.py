@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from puretalk.cli.commands import main
 from puretalk.errors import ConfigurationError
-from puretalk.settings import Settings, find_project_dir, load_settings
+from puretalk.settings import SETTINGS, Settings, find_project_dir, load_settings
+from puretalk.sync.source import PuretalkSourceConfiguration, puretalk_source
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,18 +35,18 @@ def test_without_anything_the_defaults_apply(project: Path) -> None:
 
 def test_a_flag_wins_over_the_environment_over_secrets_over_config(project: Path) -> None:
     (project / ".dlt" / "config.toml").write_text("[sources.puretalk]\npage_size = 1\n")
-    assert load(project).page_size == 1
+    assert load(project).api.page_size == 1
     (project / ".dlt" / "secrets.toml").write_text("[sources.puretalk]\npage_size = 2\n")
-    assert load(project).page_size == 2
-    assert load(project, SOURCES__PURETALK__PAGE_SIZE="3").page_size == 3
-    assert load(project, SOURCES__PURETALK__PAGE_SIZE="3", PURETALK_PAGE_SIZE="4").page_size == 4
-    assert load(project, {"page_size": 5}, PURETALK_PAGE_SIZE="4").page_size == 5
+    assert load(project).api.page_size == 2
+    assert load(project, SOURCES__PURETALK__PAGE_SIZE="3").api.page_size == 3
+    assert load(project, SOURCES__PURETALK__PAGE_SIZE="3", PURETALK_PAGE_SIZE="4").api.page_size == 4
+    assert load(project, {"page_size": 5}, PURETALK_PAGE_SIZE="4").api.page_size == 5
 
 
 def test_the_key_comes_from_dlts_own_places(project: Path) -> None:
-    assert load(project, SOURCES__PURETALK__API_KEY="from dlt's variable").api_key == "from dlt's variable"
+    assert load(project, SOURCES__PURETALK__API_KEY="from dlt's variable").api.api_key == "from dlt's variable"
     (project / ".dlt" / "secrets.toml").write_text('[sources.puretalk]\napi_key = " from the file\\n"\n')
-    assert load(project).api_key == "from the file"
+    assert load(project).api.api_key == "from the file"
 
 
 def test_the_data_directory_is_relative_to_the_project_not_to_the_current_folder(project: Path) -> None:
@@ -95,18 +99,53 @@ def test_the_key_is_in_no_representation(project: Path) -> None:
     assert "sk-very-secret" not in repr(settings)
 
 
-def test_every_setting_is_documented_with_its_default() -> None:
-    """.dlt/config.toml states every setting, commented out only where there is no default to state."""
+def documented_settings() -> str:
+    """The settings as .dlt/config.toml states them: commented out where there is no default to state."""
+    lines = []
+    for section in ("sources.puretalk", "puretalk"):
+        lines.append(f"[{section}]")
+        for setting in SETTINGS:
+            if setting.section == section and setting.name != "api_key":
+                default = json.dumps(str(setting.default) if isinstance(setting.default, Path) else setting.default)
+                is_stated = setting.name != "data_dir" and setting.default != ""
+                assignment = f"{'' if is_stated else '# '}{setting.name} = {default}"
+                lines.append(f"{assignment:<37} # {setting.meaning}")
+    return "\n".join(lines)
+
+
+def test_the_config_file_states_every_setting_with_its_default_and_meaning() -> None:
     text = (REPOSITORY / ".dlt" / "config.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)
-    own, source = content["puretalk"], content["sources"]["puretalk"]
-    for field in fields(Settings):
-        if field.name in ("project_dir", "api_key"):
-            continue
-        section = source if field.metadata["section"] == "sources.puretalk" else own
-        if field.name in section:
-            assert section[field.name] == field.default, field.name
-        else:
-            assert f"# {field.name} = " in text, field.name
+    stated = [line for line in text.partition("[sources.puretalk]\n")[2].splitlines() if line]
+    assert ["[sources.puretalk]", *stated] == documented_settings().splitlines()
+    tomllib.loads(text)
     secrets = tomllib.loads((REPOSITORY / ".dlt" / "secrets.example.toml").read_text(encoding="utf-8"))
     assert list(secrets["sources"]["puretalk"]) == ["api_key"]
+
+
+def test_the_docs_state_every_setting_with_its_default_and_meaning() -> None:
+    text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    for setting in SETTINGS:
+        default = f"`{setting.default}`" if setting.default != "" else "none"
+        assert f"| `{setting.name}` | {default} | {setting.meaning} |" in text
+
+
+def test_the_dlt_source_takes_its_defaults_from_the_settings() -> None:
+    in_dlt = [setting for setting in SETTINGS if setting.section == "sources.puretalk" and setting.name != "api_key"]
+    spec = PuretalkSourceConfiguration()
+    parameters = inspect.signature(puretalk_source).parameters
+    for setting in in_dlt:
+        assert getattr(spec, setting.name) == parameters[setting.name].default == setting.default
+    assert {"api_key", *(setting.name for setting in in_dlt)} == set(spec.get_resolvable_fields())
+
+
+def test_every_flag_that_sets_a_setting_names_its_variable() -> None:
+    names = {setting.name for setting in SETTINGS}
+    flags = {
+        option.name: option.help
+        for command in main.commands.values()
+        for option in command.params
+        if isinstance(option, click.Option) and option.name in names
+    }
+    assert flags.keys() >= {"data_dir", "base_url", "page_size", "window"}
+    for name, text in flags.items():
+        assert f"[PURETALK_{name.upper()}]" in (text or "")

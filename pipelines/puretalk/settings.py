@@ -3,7 +3,8 @@
     PURETALK_API_KEY=…  PURETALK_PAGE_SIZE=50  puretalk sync --data-dir /srv/puretalk
 
 Every setting has three names: the flag (where there is one), PURETALK_<NAME>, and dlt's own (SOURCES__PURETALK__<NAME>,
-or the key in [sources.puretalk] or [puretalk] of the two files). What each means, and its unit: .dlt/config.toml.
+or the key in [sources.puretalk] or [puretalk] of the two files). Names, defaults and meanings are written here only:
+the dlt source takes its defaults from here, and tests hold .dlt/config.toml and docs/operations.md to them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +22,56 @@ SOURCE_SECTION = "sources.puretalk"
 OWN_SECTION = "puretalk"
 
 
-def _setting(default: Any, section: str = OWN_SECTION, *, minimum: float | None = None, **options: Any) -> Any:
-    return field(default=default, metadata={"section": section, "minimum": minimum}, **options)
+def _setting(
+    default: Any, meaning: str, section: str = OWN_SECTION, *, minimum: float | None = None, **options: Any
+) -> Any:
+    return field(default=default, metadata={"section": section, "meaning": meaning, "minimum": minimum}, **options)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that can be set. Folders and files are absolute. `repr` does not show the key."""
+class ApiSettings:
+    """How to reach the API, and how patiently. `repr` does not show the key."""
 
-    project_dir: Path
-    data_dir: Path = _setting(Path("data"))
-    api_key: str = _setting("", SOURCE_SECTION, repr=False)
-    base_url: str = _setting("https://api.puretalk.ai/api", SOURCE_SECTION)
-    page_size: int = _setting(100, SOURCE_SECTION, minimum=1)
-    window: int = _setting(8, SOURCE_SECTION, minimum=1)
-    timeout: float = _setting(30.0, SOURCE_SECTION, minimum=0.001)
-    retry_budget: float = _setting(300.0, SOURCE_SECTION, minimum=0)
-    max_walks: int = _setting(4, SOURCE_SECTION, minimum=1)
-    deletion_cap_share: float = _setting(0.5, SOURCE_SECTION, minimum=0)
-    deletion_cap_minimum: int = _setting(10, SOURCE_SECTION, minimum=0)
-    storage_version: str = _setting("v1.4.0")
-    file_mode: str = _setting("0440")
-    keep_last: int = _setting(5, minimum=1)
-    keep_hourly: int = _setting(24, minimum=0)
-    keep_daily: int = _setting(14, minimum=0)
-    disk_budget: int = _setting(0, minimum=0)
-    log_days: int = _setting(30, minimum=0)
-    ping_url: str = _setting("", repr=False)
-    metrics_file: str = _setting("")
-    models_dir: str = _setting("")
+    api_key: str = _setting("", "API key, made in the PureTalk dashboard", SOURCE_SECTION, repr=False)
+    base_url: str = _setting(
+        "https://api.puretalk.ai/api", "URL of the API; https only, http for loopback", SOURCE_SECTION
+    )
+    page_size: int = _setting(100, "records asked for per page; the API may give fewer", SOURCE_SECTION, minimum=1)
+    window: int = _setting(8, "requests in flight at once", SOURCE_SECTION, minimum=1)
+    timeout: float = _setting(30.0, "seconds that one request may take", SOURCE_SECTION, minimum=0.001)
+    retry_budget: float = _setting(
+        300.0, "seconds that all retries of one request may take together", SOURCE_SECTION, minimum=0
+    )
+    max_attempts: int = _setting(8, "most attempts at one request", SOURCE_SECTION, minimum=1)
+
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """The bounds within which a sync decides by itself: docs/how-a-sync-decides.md."""
+
+    max_walks: int = _setting(
+        4, "most walks in one sync; without a complete one, the run is incomplete", SOURCE_SECTION, minimum=1
+    )
+    deletion_cap_share: float = _setting(
+        0.5, "deletions are held back when a larger share of the account vanishes at once …", SOURCE_SECTION, minimum=0
+    )
+    deletion_cap_minimum: int = _setting(
+        10, "… and when at least this many assistants vanish", SOURCE_SECTION, minimum=0
+    )
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """What the files of the warehouse are like."""
+
+    storage_version: str = _setting(
+        "v1.4.0", "DuckDB storage version of the snapshots: the oldest client that can read them"
+    )
+    file_mode: str = _setting("0440", "permissions of a snapshot (octal), never writable")
 
     @property
     def file_mode_bits(self) -> int:
-        """`file_mode` as a number; never writable."""
+        """`file_mode` as a number. Raises ConfigurationError when the file would be writable, or not readable."""
         try:
             bits = int(self.file_mode, 8)
         except ValueError:
@@ -62,10 +80,74 @@ class Settings:
             raise ConfigurationError(f"file_mode {self.file_mode} must be readable for the owner, writable for nobody")
         return bits
 
-    def path(self, name: str) -> Path | None:
-        """A setting that names a file or folder, absolute; None when it is not set."""
-        value = getattr(self, name)
-        return self.project_dir / Path(value).expanduser() if value else None
+
+@dataclass(frozen=True)
+class RetentionSettings:
+    """Which snapshots are kept. The current one and the one before it are kept in any case."""
+
+    keep_last: int = _setting(5, "newest snapshots, kept at any age", minimum=1)
+    keep_hourly: int = _setting(24, "then one per hour, for this many hours", minimum=0)
+    keep_daily: int = _setting(14, "then one per day, for this many days", minimum=0)
+    disk_budget: int = _setting(0, "bytes that all snapshots together may take; 0: no limit", minimum=0)
+
+
+@dataclass(frozen=True)
+class OperationsSettings:
+    """What a run tells those who watch over it. `repr` does not show the address of the health check."""
+
+    log_days: int = _setting(30, "days that log files are kept", minimum=0)
+    ping_url: str = _setting("", "health-check service: GET on start (/start), success and failure (/fail)", repr=False)
+    metrics_file: str = _setting("", "Prometheus text file for node_exporter's textfile collector")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set, in groups. Folders are absolute."""
+
+    project_dir: Path
+    data_dir: Path = _setting(
+        Path("data"), "folder of the warehouse; relative to the project (the folder that holds .dlt/)"
+    )
+    api: ApiSettings = ApiSettings()
+    decision: DecisionSettings = DecisionSettings()
+    storage: StorageSettings = StorageSettings()
+    retention: RetentionSettings = RetentionSettings()
+    operations: OperationsSettings = OperationsSettings()
+    models_dir: str = _setting("", "folder of your own SQL models, built after the built-in ones")
+
+    def locate(self, name: str) -> Path | None:
+        """A file or folder that a setting names, absolute; None where the setting is empty."""
+        return self.project_dir / Path(name).expanduser() if name else None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: `group` is the field of Settings that holds it ("" for Settings itself)."""
+
+    name: str
+    group: str
+    section: str
+    meaning: str
+    default: Any
+    minimum: float | None
+
+
+def _fields_of(owner: type[Any], group: str = "") -> Iterator[Setting]:
+    for each in fields(owner):
+        if each.metadata:
+            meta = each.metadata
+            yield Setting(each.name, group, meta["section"], meta["meaning"], each.default, meta["minimum"])
+        elif is_dataclass(each.default):
+            yield from _fields_of(type(each.default), each.name)
+
+
+#: All settings, in the order of their groups.
+SETTINGS: tuple[Setting, ...] = tuple(_fields_of(Settings))
+
+
+def setting_value(settings: Settings, setting: Setting) -> Any:
+    """The value of one setting."""
+    return getattr(getattr(settings, setting.group) if setting.group else settings, setting.name)
 
 
 def find_project_dir(environment: Mapping[str, str] | None = None) -> Path:
@@ -85,31 +167,32 @@ def load_settings(flags: Mapping[str, Any] | None = None, environment: Mapping[s
     environment = os.environ if environment is None else environment
     project_dir = find_project_dir(environment)
     files = [_read_toml(project_dir / ".dlt" / name) for name in ("secrets.toml", "config.toml")]
-    values: dict[str, Any] = {}
-    for each in fields(Settings):
-        if each.name == "project_dir":
-            continue
-        for origin, raw in _candidates(each.name, each.metadata["section"], flags or {}, environment, files):
-            values[each.name] = _convert(each.name, raw, type(each.default), each.metadata["minimum"], origin)
+    groups: dict[str, dict[str, Any]] = {"": {}}
+    for setting in SETTINGS:
+        values = groups.setdefault(setting.group, {})
+        for origin, raw in _candidates(setting, flags or {}, environment, files):
+            values[setting.name] = _convert(setting, raw, origin)
             break
-    values["data_dir"] = (project_dir / Path(values.get("data_dir", "data")).expanduser()).absolute()
-    if any(character in str(values["data_dir"]) for character in "%'?=\\") or not str(values["data_dir"]).isprintable():
-        raise ConfigurationError(
-            f"data_dir {str(values['data_dir'])!r} holds a character that dlt cannot write SQL with"
-        )
-    settings = Settings(project_dir=project_dir, **values)
-    _ = settings.file_mode_bits
+    own = groups.pop("")
+    own["data_dir"] = (project_dir / Path(own.get("data_dir", "data")).expanduser()).absolute()
+    if any(character in str(own["data_dir"]) for character in "%'?=\\") or not str(own["data_dir"]).isprintable():
+        raise ConfigurationError(f"data_dir {str(own['data_dir'])!r} holds a character that dlt cannot write SQL with")
+    empty = Settings(project_dir)
+    settings = Settings(
+        project_dir, **own, **{group: replace(getattr(empty, group), **values) for group, values in groups.items()}
+    )
+    _ = settings.storage.file_mode_bits
     return settings
 
 
 def _candidates(
-    name: str,
-    section: str,
+    setting: Setting,
     flags: Mapping[str, Any],
     environment: Mapping[str, str],
     files: list[tuple[Path, dict[str, Any]]],
 ) -> Iterator[tuple[str, Any]]:
-    """Where the setting may stand, the strongest first: (the place in words, the value)."""
+    """Where the setting may be given, the strongest first: (the place in words, the value)."""
+    name, section = setting.name, setting.section
     if flags.get(name) is not None:
         yield f"--{name.replace('_', '-')}", flags[name]
     for variable in (f"PURETALK_{name.upper()}", f"{section.upper().replace('.', '__')}__{name.upper()}"):
@@ -135,17 +218,18 @@ def _read_toml(path: Path) -> tuple[Path, dict[str, Any]]:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
 
 
-def _convert(name: str, raw: Any, kind: type, minimum: float | None, origin: str) -> Any:
+def _convert(setting: Setting, raw: Any, origin: str) -> Any:
+    kind = type(setting.default)
     wanted = {int: "a whole number", float: "a number"}.get(kind, "text")
     if isinstance(raw, bool) or (kind not in (int, float) and not isinstance(raw, str | Path)):
         raise ConfigurationError(f"{origin} must be {wanted}")
     try:
         value = kind(raw)
     except (TypeError, ValueError):
-        shown = "" if name == "api_key" else f", not {str(raw)[:40]!r}"
+        shown = "" if setting.name == "api_key" else f", not {str(raw)[:40]!r}"
         raise ConfigurationError(f"{origin} must be {wanted}{shown}") from None
     if kind is str:
         value = value.strip()
-    if minimum is not None and not (value >= minimum):
-        raise ConfigurationError(f"{origin} must be at least {minimum:g}, not {value:g}")
+    if setting.minimum is not None and not (value >= setting.minimum):
+        raise ConfigurationError(f"{origin} must be at least {setting.minimum:g}, not {value:g}")
     return value

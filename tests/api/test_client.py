@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
-from puretalk.api.client import ApiClient, ClientSettings
+from puretalk.api.client import ApiClient
 from puretalk.api.pages import Page, fetch_page, fetch_pages
 from puretalk.api.records import Answer, fetch_record
 from puretalk.api.retries import parse_retry_after
@@ -29,6 +29,8 @@ from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError, PuretalkError, RetryLaterError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError, parse_json
+from puretalk.listener import SILENT, Listener
+from puretalk.settings import ApiSettings
 
 T = TypeVar("T")
 
@@ -164,9 +166,19 @@ class Naps:
         await asyncio.sleep(0)
 
 
-def client_of(server: Server, *, sleep: Any = None, on_retry: Any = None, **settings: Any) -> ApiClient:
+class Hears(Listener):
+    """Calls a function before each repeated request."""
+
+    def __init__(self, on_retry: Callable[[str, float], object]) -> None:
+        self._on_retry = on_retry
+
+    def on_retry(self, reason: str, seconds: float) -> None:
+        self._on_retry(reason, seconds)
+
+
+def client_of(server: Server, *, sleep: Any = None, listener: Listener = SILENT, **settings: Any) -> ApiClient:
     settings = {"api_key": KEY, "base_url": server.base_url} | settings
-    return ApiClient(ClientSettings(**settings), sleep=sleep or Naps(), on_retry=on_retry, now=lambda: NOON)
+    return ApiClient(ApiSettings(**settings), sleep=sleep or Naps(), listener=listener, now=lambda: NOON)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -366,7 +378,7 @@ def test_a_cancelled_walk_ends_at_once(stuck: str) -> None:
 
         async with (
             serving(handle) as server,
-            client_of(server, sleep=lambda _: asyncio.Event().wait(), on_retry=on_retry) as client,
+            client_of(server, sleep=lambda _: asyncio.Event().wait(), listener=Hears(on_retry)) as client,
         ):
             walk = asyncio.create_task(pages_of(client))
             await reached.wait()
@@ -404,7 +416,7 @@ def test_the_demo_account_arrives_whole_through_a_storm_of_faults() -> None:
         with DemoApi(account, key=KEY, page_cap=7, slash_redirect=True) as api:
             for kind in kinds:
                 api.fail(kind)
-            settings = ClientSettings(KEY, api.base_url, max_attempts=20)  # page 1 alone may meet all of them
+            settings = ApiSettings(KEY, api.base_url, max_attempts=20)  # page 1 alone may meet all of them
             async with ApiClient(settings, sleep=Naps()) as client:
                 records = await records_of(client)
                 assert sorted(json.dumps(r) for r in records) == sorted(json.dumps(r) for r in account.records())
@@ -642,7 +654,7 @@ def test_what_may_pass_is_asked_again(fault: bytes, reason: str) -> None:
 
         async with (
             serving(in_turn(fault, fault, EMPTY_PAGE)) as server,
-            client_of(server, sleep=naps, on_retry=lambda why, seconds: reasons.append((why, seconds))) as client,
+            client_of(server, sleep=naps, listener=Hears(lambda *told: reasons.append(told))) as client,
         ):
             assert await fetch_page(client, ENDPOINT, 1) == Page(1, [], 0, False, NOON)
             assert (client.requests, client.retries, len(server.requests)) == (3, 2, 3)
@@ -725,7 +737,7 @@ def test_a_server_that_drips_is_given_up() -> None:
 
         listener = await asyncio.start_server(drip, "127.0.0.1", 0)
         base_url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        settings = ClientSettings(KEY, base_url, timeout=0.1, retry_budget=0.2)
+        settings = ApiSettings(KEY, base_url, timeout=0.1, retry_budget=0.2)
         async with ApiClient(settings) as client:
             with pytest.raises(RetryLaterError, match="did not answer in time"):
                 await fetch_page(client, ENDPOINT, 1)
@@ -740,7 +752,7 @@ def test_an_unreachable_host_is_retried_and_then_named() -> None:
         async with serving(in_turn(EMPTY_PAGE)) as server:
             gone = server.base_url
         naps = Naps()
-        async with ApiClient(ClientSettings(KEY, gone, max_attempts=3), sleep=naps) as client:
+        async with ApiClient(ApiSettings(KEY, gone, max_attempts=3), sleep=naps) as client:
             with pytest.raises(RetryLaterError) as caught:
                 await fetch_page(client, ENDPOINT, 1)
         assert caught.value.message.startswith(f"{gone}/ai-assistants cannot be reached")
@@ -960,7 +972,7 @@ def test_broken_proxy_settings_are_a_matter_of_configuration_and_not_quoted(monk
 
     async def main() -> None:
         with pytest.raises(ConfigurationError) as caught:
-            async with ApiClient(ClientSettings(KEY)):
+            async with ApiClient(ApiSettings(KEY)):
                 raise AssertionError
         assert "proxy-secret" not in "".join(traceback.format_exception(caught.value))
 
@@ -1044,7 +1056,7 @@ def test_other_loggers_are_left_as_they_were() -> None:
 
 
 def test_neither_the_client_nor_its_settings_show_the_key() -> None:
-    settings = ClientSettings(KEY)
+    settings = ApiSettings(KEY)
     assert KEY not in repr(settings) + str(settings) + repr(ApiClient(settings)) + repr(vars(ApiClient(settings)))
 
 
@@ -1056,7 +1068,7 @@ def test_a_broken_answer_that_echoes_the_key_does_not_get_it_into_the_traceback(
 @pytest.mark.parametrize("key", ["", "with space", "line\n", "tab\t", "ümlaut", "nul\x00", "\x7f", "\u200bhidden"])
 def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        ApiClient(ClientSettings(key))
+        ApiClient(ApiSettings(key))
     assert not key or key not in caught.value.message + caught.value.action
 
 
@@ -1080,7 +1092,7 @@ def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(key: str) -
 )
 def test_a_base_url_that_could_give_the_key_away_is_refused(base_url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        ApiClient(ClientSettings(KEY, base_url))
+        ApiClient(ApiSettings(KEY, base_url))
     assert "pass-word" not in "".join(traceback.format_exception(caught.value))
 
 
@@ -1095,7 +1107,7 @@ def test_a_base_url_that_could_give_the_key_away_is_refused(base_url: str) -> No
     ],
 )
 def test_https_anywhere_and_http_on_this_machine_are_accepted(base_url: str) -> None:
-    ApiClient(ClientSettings(KEY, base_url))
+    ApiClient(ApiSettings(KEY, base_url))
 
 
 @pytest.mark.parametrize(
@@ -1103,7 +1115,7 @@ def test_https_anywhere_and_http_on_this_machine_are_accepted(base_url: str) -> 
 )
 def test_limits_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
-        ApiClient(ClientSettings(KEY, **wrong))
+        ApiClient(ApiSettings(KEY, **wrong))
 
 
 # --- one record -------------------------------------------------------------------------------------------------------

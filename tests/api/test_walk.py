@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from puretalk.api.client import ApiClient, ClientSettings
+from puretalk.api.client import ApiClient
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
 from puretalk.json_values import JSONValue
+from puretalk.listener import Listener
+from puretalk.settings import ApiSettings
 
 
 def identity(record: JSONValue, _: datetime) -> str | None:
@@ -26,7 +28,7 @@ def walk(api: DemoApi, observe: Callable[[JSONValue, datetime], str | None] = id
     """One walk; pages are asked for one after the other, so that a hook changes what the next one holds."""
 
     async def run() -> Walk:
-        async with ApiClient(ClientSettings(api.key, api.base_url, window=1)) as client:
+        async with ApiClient(ApiSettings(api.key, api.base_url, window=1)) as client:
             return await walk_pages(client, ENDPOINT, observe, **options)
 
     return asyncio.run(run())
@@ -85,7 +87,12 @@ def test_each_record_is_shown_with_the_time_its_page_came(account: Account, api:
 
 def test_progress_is_told_after_each_page(api: DemoApi) -> None:
     told: list[tuple[int, int]] = []
-    walk(api, on_page=lambda done, expected: told.append((done, expected)))
+
+    class Hears(Listener):
+        def on_page(self, pages: int, expected: int) -> None:
+            told.append((pages, expected))
+
+    walk(api, listener=Hears())
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 

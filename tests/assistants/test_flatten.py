@@ -23,7 +23,8 @@ from puretalk.assistants.flatten import (
     flatten_assistant,
     flatten_shared,
 )
-from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, TABLES, USERS, VOICES
+from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
+from puretalk.catalogue import TABLES
 from puretalk.demo import Account
 from puretalk.json_values import canonical_json, clean_record, parse_json
 

@@ -19,14 +19,18 @@ from typing import Any, Self
 import duckdb
 import pytest
 
-from puretalk.assistants.tables import SQL_TYPES, STORAGE_SCHEMA, TABLES
+from puretalk.catalogue import TABLES
 from puretalk.errors import EXIT_CODES, EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, ConfigurationError
+from puretalk.listener import Step
 from puretalk.operations import reports as monitoring
 from puretalk.operations.metrics import METRICS
 from puretalk.operations.reports import check_freshness, parse_age, report_failure, report_start, report_success
 from puretalk.operations.runlog import append_event, log_folder
-from puretalk.settings import Settings
+from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
+from puretalk.settings import ApiSettings, Settings
 from puretalk.sync.run import SyncOutcome
+from puretalk.sync.sync_run import SyncRun
+from puretalk.sync.verdict import Exact, HeldBack, Incomplete, Verdict
 from puretalk.warehouse.work_file import Warehouse, describe
 
 KEY = "key-that-nobody-may-see"
@@ -35,7 +39,12 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(project_dir=tmp_path, data_dir=tmp_path / "data", api_key=KEY)
+    return Settings(project_dir=tmp_path, data_dir=tmp_path / "data", api=ApiSettings(KEY))
+
+
+def watched(settings: Settings, **changes: Any) -> Settings:
+    """The settings with other ones for those who watch over the runs."""
+    return replace(settings, operations=replace(settings.operations, **changes))
 
 
 class HealthChecks:
@@ -81,26 +90,33 @@ def health_checks() -> Iterator[HealthChecks]:
         yield service
 
 
+EXACT = SyncRun(
+    run_id="20261122T115900Z-ab",
+    started_at=NOON - timedelta(minutes=1),
+    finished_at=NOON,
+    **dict.fromkeys(("pages", "seen", "api_count", "walks"), 2),
+    new=2,
+    **dict.fromkeys(("changed", "silent", "unchanged", "older", "deleted", "returned", "held"), 0),
+    **dict.fromkeys(("rejected", "rejected_new", "users_changed", "voices_changed", "versions", "retries"), 0),
+    rows_loaded=5,
+    is_complete=True,
+    is_exact=True,
+    drift={"tone": 2},
+)
+
+
+ALL_WELL = Exact()
+
+
 def a_run(**changes: Any) -> dict[str, Any]:
     """A row of sync_runs that went well."""
-    numbers = dict.fromkeys(("changed", "silent", "deleted", "held", "rejected", "retries"), 0)
-    return {
-        "run_id": "20261122T115900Z-ab",
-        "started_at": NOON - timedelta(minutes=1),
-        "finished_at": NOON,
-        "new": 2,
-        "rows_loaded": 5,
-        **numbers,
-        "is_complete": True,
-        "is_exact": True,
-        "drift": '{"tone": 2}',
-        "notes": None,
-        **changes,
-    }
+    return replace(EXACT, **changes).to_row()
 
 
-def outcome_of(run: dict[str, Any]) -> SyncOutcome:
-    return SyncOutcome(run, Path("snapshots/puretalk-20261122T120000000000Z.duckdb"), {}, ["look here"], 1.25)
+def outcome_of(verdict: Verdict = ALL_WELL) -> SyncOutcome:
+    run = replace(EXACT, is_exact=isinstance(verdict, Exact), is_complete=verdict.is_complete, held=len(verdict.held))
+    snapshot = Path("snapshots/puretalk-20261122T120000000000Z.duckdb")
+    return SyncOutcome(run, verdict, snapshot, {}, ("look here",), 1.25)
 
 
 def publish(settings: Settings, *runs: dict[str, Any]) -> Path:
@@ -108,7 +124,7 @@ def publish(settings: Settings, *runs: dict[str, Any]) -> Path:
     settings.data_dir.mkdir(exist_ok=True)
     warehouse = Warehouse(settings.data_dir)
     assistants = [{"assistant_id": name, "deleted_at": NOON if name == "c" else None} for name in "abc"]
-    with warehouse.open_work_file(on_step=lambda _step: None) as work:
+    with warehouse.open_work_file() as work:
         with closing(duckdb.connect(str(work.path))) as connection:
             for table in TABLES.values():
                 columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in table.columns)
@@ -118,7 +134,7 @@ def publish(settings: Settings, *runs: dict[str, Any]) -> Path:
                     values = ", ".join(f"${column}" for column in row)
                     connection.execute(f"INSERT INTO {STORAGE_SCHEMA}.{name} ({', '.join(row)}) VALUES ({values})", row)
             describe(connection)
-        return warehouse.publish(work, on_step=lambda _step: None)
+        return warehouse.publish(work)
 
 
 def log_lines(settings: Settings, event: str | None = None) -> list[dict[str, Any]]:
@@ -148,25 +164,25 @@ def parse_metrics(text: str) -> dict[str, float]:
 
 
 def test_an_exact_run_pings_start_and_then_success(settings: Settings, health_checks: HealthChecks) -> None:
-    settings = replace(settings, ping_url=health_checks.url)
+    settings = watched(settings, ping_url=health_checks.url)
     report_start(settings)
-    report_success(settings, outcome_of(a_run()))
+    report_success(settings, outcome_of())
     assert health_checks.targets == ["/ping/0f3c/start", "/ping/0f3c"]
     assert log_lines(settings, "ping") == []
 
 
 @pytest.mark.parametrize(
-    "run", [a_run(is_exact=False, is_complete=False), a_run(is_exact=False, held=3)], ids=["incomplete", "held"]
+    "verdict", [Incomplete(("a doubt",)), HeldBack(frozenset("abc"), 3)], ids=["incomplete", "held"]
 )
 def test_a_run_that_published_but_not_all_is_well_pings_a_failure(
-    settings: Settings, health_checks: HealthChecks, run: dict[str, Any]
+    settings: Settings, health_checks: HealthChecks, verdict: Verdict
 ) -> None:
-    report_success(replace(settings, ping_url=health_checks.url), outcome_of(run))
+    report_success(watched(settings, ping_url=health_checks.url), outcome_of(verdict))
     assert health_checks.targets == ["/ping/0f3c/fail"]
 
 
 def test_a_failed_run_pings_a_failure_and_tells_nothing_else(settings: Settings, health_checks: HealthChecks) -> None:
-    settings = replace(settings, ping_url=health_checks.url)
+    settings = watched(settings, ping_url=health_checks.url)
     report_failure(settings, "RetryLaterError", "the API is away", 3, 2.0, "run-1")
     [(method, target, body_length, headers)] = health_checks.asked
     assert (method, target, body_length) == ("GET", "/ping/0f3c/fail", 0)
@@ -177,7 +193,7 @@ def test_a_failed_run_pings_a_failure_and_tells_nothing_else(settings: Settings,
 def test_a_run_that_found_another_at_work_leaves_reporting_to_it(
     settings: Settings, health_checks: HealthChecks, tmp_path: Path
 ) -> None:
-    settings = replace(settings, ping_url=health_checks.url, metrics_file=str(tmp_path / "puretalk.prom"))
+    settings = watched(settings, ping_url=health_checks.url, metrics_file=str(tmp_path / "puretalk.prom"))
     report_failure(settings, "WarehouseBusyError", "another run is at work", 7, 0.1, None)
     assert health_checks.asked == []
     assert not (tmp_path / "puretalk.prom").exists()
@@ -185,7 +201,7 @@ def test_a_run_that_found_another_at_work_leaves_reporting_to_it(
 
 
 def test_a_query_in_the_ping_address_stays_behind_the_path(settings: Settings, health_checks: HealthChecks) -> None:
-    report_start(replace(settings, ping_url=f"{health_checks.url}?create=1"))
+    report_start(watched(settings, ping_url=f"{health_checks.url}?create=1"))
     assert health_checks.targets == ["/ping/0f3c/start?create=1"]
 
 
@@ -193,7 +209,7 @@ def test_a_query_in_the_ping_address_stays_behind_the_path(settings: Settings, h
     "url", ["http://ping.example/0f3c", "file:///etc/hostname", "ping.example", "https://[", "x:/"]
 )
 def test_a_ping_goes_over_tls_or_nowhere(settings: Settings, url: str) -> None:
-    settings = replace(settings, ping_url=url)
+    settings = watched(settings, ping_url=url)
     report_start(settings)
     [line] = log_lines(settings, "ping")
     assert line["message"] in (
@@ -204,7 +220,7 @@ def test_a_ping_goes_over_tls_or_nowhere(settings: Settings, url: str) -> None:
 
 def test_a_ping_is_not_carried_to_where_a_redirect_points(settings: Settings, health_checks: HealthChecks) -> None:
     with HealthChecks(302, health_checks.url) as moved:
-        settings = replace(settings, ping_url=moved.url)
+        settings = watched(settings, ping_url=moved.url)
         report_start(settings)
         assert moved.targets == ["/ping/0f3c/start"]
     assert health_checks.asked == []
@@ -216,7 +232,7 @@ def test_a_ping_is_not_carried_to_where_a_redirect_points(settings: Settings, he
 def test_a_ping_that_nobody_answers_is_given_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitoring, "PING_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings = replace(settings, ping_url=f"http://127.0.0.1:{silent.getsockname()[1]}/0f3c")
+        settings = watched(settings, ping_url=f"http://127.0.0.1:{silent.getsockname()[1]}/0f3c")
         report_start(settings)
     [line] = log_lines(settings, "ping")
     assert line["message"] in {
@@ -229,7 +245,7 @@ def test_a_ping_that_nobody_answers_is_given_up(settings: Settings, monkeypatch:
 
 
 def test_a_run_is_one_line_of_the_log(settings: Settings) -> None:
-    report_success(settings, outcome_of(a_run()), steps={"load": 1.00049, "models": 0.25})
+    report_success(settings, outcome_of(), steps={Step.LOAD: 1.00049, Step.MODELS: 0.25})
     [line] = log_lines(settings)
     assert datetime.fromisoformat(line.pop("time")) <= datetime.now(UTC)
     assert line == {
@@ -242,9 +258,7 @@ def test_a_run_is_one_line_of_the_log(settings: Settings) -> None:
         "seconds": 1.25,
         "steps": {"load": 1.0, "models": 0.25},
         "snapshot": "puretalk-20261122T120000000000Z.duckdb",
-        "counts": {
-            "new": 2, "rows_loaded": 5, "changed": 0, "silent": 0, "deleted": 0, "held": 0, "rejected": 0, "retries": 0
-        },
+        "counts": EXACT.counts(),
         "drift": {"tone": 2},
         "warnings": ["look here"],
         "message": "",
@@ -271,24 +285,23 @@ def test_a_run_that_failed_is_one_line_too(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "outcome", "exit_code"),
+    ("verdict", "outcome", "exit_code"),
     [
-        (a_run(is_exact=False, is_complete=False), "incomplete", EXIT_INCOMPLETE),
-        (a_run(is_exact=False, held=3), "held", EXIT_HELD),
+        (Incomplete(("a doubt",)), "incomplete", EXIT_INCOMPLETE),
+        (HeldBack(frozenset("abc"), 3), "held", EXIT_HELD),
     ],
 )
 def test_the_log_tells_what_kind_of_publication_it_was(
-    settings: Settings, run: dict[str, Any], outcome: str, exit_code: int
+    settings: Settings, verdict: Verdict, outcome: str, exit_code: int
 ) -> None:
-    report_success(settings, outcome_of(run))
+    report_success(settings, outcome_of(verdict))
     assert [(line["outcome"], line["exit_code"]) for line in log_lines(settings)] == [(outcome, exit_code)]
 
 
 def test_neither_the_key_nor_the_ping_address_gets_into_the_log(settings: Settings) -> None:
-    settings = replace(settings, ping_url="https://ping.example/0f3c")
-    append_event(
-        settings, "run", {"message": f"X-API-KEY: {KEY}", KEY: [{"deep": f"<{KEY}>"}], "url": settings.ping_url}
-    )
+    settings = watched(settings, ping_url="https://ping.example/0f3c")
+    content = {"message": f"X-API-KEY: {KEY}", KEY: [{"deep": f"<{KEY}>"}], "url": settings.operations.ping_url}
+    append_event(settings, "run", content)
     text = "".join(path.read_text() for path in log_folder(settings.data_dir).iterdir())
     assert KEY not in text
     assert "0f3c" not in text
@@ -304,7 +317,7 @@ def test_the_log_is_private(settings: Settings) -> None:
 
 
 def test_logs_rotate_by_day_and_go_after_their_days(settings: Settings) -> None:
-    settings = replace(settings, log_days=2)
+    settings = watched(settings, log_days=2)
     folder = log_folder(settings.data_dir)
     for day in range(5):
         append_event(settings, "run", {}, now=NOON + timedelta(days=day))
@@ -347,21 +360,21 @@ def test_a_full_disk_or_a_forbidden_folder_does_not_make_a_run_fail(settings: Se
     folder = log_folder(settings.data_dir)
     folder.mkdir(parents=True)
     (folder / f"puretalk-{datetime.now(UTC):%Y-%m-%d}.jsonl").symlink_to("/dev/full")
-    report_success(settings, outcome_of(a_run()))
+    report_success(settings, outcome_of())
     (tmp_path / "file").touch()
-    report_success(replace(settings, data_dir=tmp_path / "file" / "data"), outcome_of(a_run()))
+    report_success(replace(settings, data_dir=tmp_path / "file" / "data"), outcome_of())
 
 
 # --- the metrics
 
 
 def test_the_metrics_tell_how_the_run_and_the_data_are(settings: Settings, tmp_path: Path) -> None:
-    settings = replace(settings, metrics_file="node/puretalk.prom")
+    settings = watched(settings, metrics_file="node/puretalk.prom")
     (tmp_path / "node").mkdir()
     run = a_run(changed=3, retries=4)
     publish(settings, run)
     before = datetime.now(UTC).timestamp()
-    report_success(settings, outcome_of(run))
+    report_success(settings, outcome_of())
     path = tmp_path / "node" / "puretalk.prom"
     metrics = parse_metrics(path.read_text())
     assert before <= metrics.pop("puretalk_last_run_timestamp_seconds") <= datetime.now(UTC).timestamp()
@@ -385,7 +398,7 @@ def test_the_metrics_tell_how_the_run_and_the_data_are(settings: Settings, tmp_p
 
 
 def test_a_failed_run_keeps_the_time_of_the_last_success(settings: Settings, tmp_path: Path) -> None:
-    settings = replace(settings, metrics_file="puretalk.prom")
+    settings = watched(settings, metrics_file="puretalk.prom")
     later = a_run(run_id="20261122T125900Z-cd", finished_at=NOON + timedelta(hours=1), is_exact=False, held=7)
     publish(settings, a_run(), later)
     report_failure(settings, "RetryLaterError", "the API is away", 3, 2.5, None)
@@ -403,7 +416,7 @@ def test_a_failed_run_keeps_the_time_of_the_last_success(settings: Settings, tmp
 
 
 def test_before_the_first_snapshot_the_metrics_speak_of_the_run_only(settings: Settings, tmp_path: Path) -> None:
-    report_failure(replace(settings, metrics_file="puretalk.prom"), "KeyRejectedError", "no", 4, 0.5, None)
+    report_failure(watched(settings, metrics_file="puretalk.prom"), "KeyRejectedError", "no", 4, 0.5, None)
     assert list(parse_metrics((tmp_path / "puretalk.prom").read_text())) == [
         "puretalk_last_run_timestamp_seconds",
         "puretalk_last_exit_code",
@@ -412,8 +425,8 @@ def test_before_the_first_snapshot_the_metrics_speak_of_the_run_only(settings: S
 
 
 def test_a_metrics_file_that_cannot_be_written_is_noted_in_the_log(settings: Settings) -> None:
-    settings = replace(settings, metrics_file="no/such/folder/puretalk.prom")
-    report_success(settings, outcome_of(a_run()))
+    settings = watched(settings, metrics_file="no/such/folder/puretalk.prom")
+    report_success(settings, outcome_of())
     assert [line["message"] for line in log_lines(settings, "metrics")] == [
         "the metrics file cannot be written: No such file or directory"
     ]
@@ -514,7 +527,7 @@ def test_the_docs_name_every_metric() -> None:
 
 
 def test_the_query_in_the_docs_reads_the_log(settings: Settings) -> None:
-    report_success(settings, outcome_of(a_run()))
+    report_success(settings, outcome_of())
     report_failure(settings, "RetryLaterError", "the API is away", 3, 2.5, None)
     query = (
         OPERATIONS.split("```sql\n", 1)[1].split("```", 1)[0].replace("data/logs", str(log_folder(settings.data_dir)))

@@ -19,7 +19,7 @@ import yaml
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError
 from puretalk.operations.schedule import Kind, cron_expression, render
-from puretalk.settings import Settings, load_settings
+from puretalk.settings import OperationsSettings, Settings, load_settings
 
 KINDS = get_args(Kind)
 SECRET = "key-that-nobody-may-see"
@@ -110,7 +110,8 @@ def test_a_data_directory_of_its_own_is_part_of_the_recipe(project: Path, tmp_pa
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_recipe_holds_the_key_or_the_ping_address(project: Path, kind: Kind) -> None:
     write_secrets(project, SECRET)
-    settings = replace(settings_of(project), ping_url="https://ping.example/0f3c")
+    settings = settings_of(project)
+    settings = replace(settings, operations=OperationsSettings(ping_url="https://ping.example/0f3c"))
     recipe = render(kind, settings=settings)
     assert SECRET not in recipe
     assert "0f3c" not in recipe
@@ -168,7 +169,8 @@ def test_an_unknown_scheduler_is_refused(project: Path) -> None:
 
 
 def test_the_systemd_recipe_is_a_service_and_its_timer(project: Path) -> None:
-    settings = replace(settings_of(project), metrics_file="/var/lib/node/puretalk.prom")
+    settings = settings_of(project)
+    settings = replace(settings, operations=OperationsSettings(metrics_file="/var/lib/node/puretalk.prom"))
     recipe = render("systemd", every_minutes=60, settings=settings)
     head, service_text, timer_text = re.split(
         r"^# /etc/systemd/system/puretalk\.(?:service|timer)\n", recipe, flags=re.M

@@ -23,7 +23,7 @@ import duckdb
 import pytest
 from support.publishing import add_rows, publish_rows
 
-from puretalk.warehouse.snapshots import Retention
+from puretalk.settings import RetentionSettings
 from puretalk.warehouse.work_file import Warehouse, WorkFile, seal
 
 PUBLISHES = 30
@@ -156,7 +156,7 @@ def test_no_reader_is_ever_disturbed(warehouse: Warehouse) -> None:
     with Readers(warehouse.snapshots.published, READERS) as running:
         for _ in range(PUBLISHES):
             published.append(_id_of(publish_rows(warehouse, 7)))
-            warehouse.thin(Retention(last=3, hourly=0, daily=0))
+            warehouse.delete_old_snapshots(RetentionSettings(keep_last=3, keep_hourly=0, keep_daily=0))
             running.wait_for_a_read()
         readers = running.finish()
     assert find_complaints(readers, published) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from puretalk.assistants.tables import TABLES
+from puretalk.catalogue import TABLES
 from puretalk.reporting.dictionary import Described, data_dictionary_html, data_dictionary_markdown, describe_warehouse
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -16,12 +16,13 @@ import pytest
 import yaml
 from support.warehouses import insert_rows, observe, open_warehouse
 
-from puretalk.assistants.tables import STORAGE_SCHEMA, TABLES
+from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError, ConfigurationError
 from puretalk.reporting.models import Model, build_models, order_models, read_models, sql_folder
 from puretalk.reporting.properties import read_properties
 from puretalk.reporting.references import UnreadableSQLError, find_references
+from puretalk.schema import STORAGE_SCHEMA
 
 FIXTURES = Path(__file__).parent / "models"
 CASES = sorted(FIXTURES.glob("*/*.yml"))

@@ -13,16 +13,17 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from puretalk.listener import Listener, Step
 from puretalk.settings import Settings
 
 _SECOND_PAGE = "walk: the second page"
@@ -31,6 +32,7 @@ _SECOND_PAGE = "walk: the second page"
 ANNOUNCED = (
     "work: sweep",
     "work: copy",
+    "work: carry over",
     "load",
     _SECOND_PAGE,
     "seal",
@@ -44,7 +46,7 @@ ANNOUNCED = (
 
 #: Moments inside steps and inside dlt: (function, the call of it that the process does not survive).
 INSIDE: dict[str, tuple[str, int]] = {
-    "walk: over": ("puretalk.sync.reading:_Reader.conclude", 1),
+    "walk: over": ("puretalk.sync.comparison:Comparison.settle_shared", 1),
     "dlt: before the first batch": ("puretalk.sync.batches:Loader.batches", 1),
     "dlt: in the second record": ("puretalk.sync.batches:Loader._add_assistant", 2),
     "dlt: before the last batch": ("puretalk.sync.source:describe_run", 1),
@@ -66,8 +68,8 @@ INSIDE: dict[str, tuple[str, int]] = {
     "seal: sealed": ("puretalk.warehouse.work_file:seal:after", 1),
     "publish: between link and swap": ("pathlib:Path.symlink_to:after", 1),
     "end: before the work file is removed": ("puretalk.warehouse.work_file:Warehouse.publish:after", 1),
-    "end: before thinning": ("puretalk.warehouse.work_file:Warehouse.thin", 1),
-    "end: after thinning": ("puretalk.warehouse.work_file:Warehouse.thin:after", 1),
+    "end: before old snapshots are deleted": ("puretalk.warehouse.work_file:Warehouse.delete_old_snapshots", 1),
+    "end: after old snapshots are deleted": ("puretalk.warehouse.work_file:Warehouse.delete_old_snapshots:after", 1),
 }
 
 #: Moments of a sync that builds models.
@@ -119,7 +121,7 @@ class Syncs:
     ) -> Ended:
         """One sync; `options` are those of SyncOptions."""
         request = {
-            "settings": {name: str(each) if isinstance(each, Path) else each for name, each in vars(settings).items()},
+            "settings": pickle.dumps(settings).hex(),
             "options": options,
             "kill_at": kill_at,
         }
@@ -177,17 +179,17 @@ def _serve() -> None:
 
 def _sync_and_exit(request: dict[str, Any], writer: int) -> None:
     from puretalk.errors import PuretalkError
-    from puretalk.sync.run import Silent, SyncOptions, run_sync
+    from puretalk.sync.options import SyncOptions
+    from puretalk.sync.run import run_sync
 
     silence = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(silence, descriptor)
     moment = request["kill_at"]
-    paths = {name: Path(value) for name, value in request["settings"].items() if name in ("project_dir", "data_dir")}
-    settings = Settings(**(request["settings"] | paths))
+    settings: Settings = pickle.loads(bytes.fromhex(request["settings"]))
 
-    class Listener(Silent):
-        def on_step(self, step: str) -> None:
+    class DeadlyListener(Listener):
+        def on_step(self, step: Step) -> None:
             if step == moment:
                 _die()
 
@@ -201,9 +203,9 @@ def _sync_and_exit(request: dict[str, Any], writer: int) -> None:
             _arm(*INSIDE[moment])
         if moment == "models: built":
             _arm("puretalk.reporting.models:build_models:after", 1)
-        outcome = run_sync(settings, SyncOptions(**request["options"]), listener=Listener())
+        outcome = run_sync(settings, SyncOptions(**request["options"]), listener=DeadlyListener())
         code = outcome.exit_code
-        told["run"] = {name: outcome.run[name] for name in ("rows_loaded", "versions", "walks")}
+        told["run"] = {name: getattr(outcome.run, name) for name in ("rows_loaded", "versions", "walks")}
     except PuretalkError as error:
         code, told["error"] = error.exit_code, error.message
     except BaseException as error:  # noqa: BLE001  (told to the test)

@@ -7,23 +7,27 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.assistants.tables import SQL_TYPES, STORAGE_SCHEMA, TABLES
+from puretalk.catalogue import TABLES
 from puretalk.database import OFFLINE
-from puretalk.warehouse.snapshots import StepListener
+from puretalk.listener import SILENT, Listener, Step
+from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe
 
 _KEPT = {"puretalk.duckdb", "snapshots", "sync.lock", "logs"}
 
 
-def ignore(_step: str) -> None:
-    """A listener that does not care."""
+class Steps(Listener, list[Step]):
+    """A listener that collects the steps it hears."""
+
+    def on_step(self, step: Step) -> None:
+        self.append(step)
 
 
-def publish_rows(warehouse: Warehouse, rows: int, *, on_step: StepListener = ignore) -> Path:
+def publish_rows(warehouse: Warehouse, rows: int, *, listener: Listener = SILENT) -> Path:
     """Add so many assistants, a version of every assistant and a run, and publish; gives the snapshot."""
-    with warehouse.open_work_file(on_step=on_step) as work:
+    with warehouse.open_work_file(listener=listener) as work:
         add_rows(work, rows)
-        return warehouse.publish(work, on_step=on_step)
+        return warehouse.publish(work, listener=listener)
 
 
 def add_rows(work: WorkFile, rows: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from puretalk.cli.commands import main
 from puretalk.cli.progress import Progress
 from puretalk.demo import DemoApi
+from puretalk.listener import Step
 from puretalk.sync import run as sync
 
 
@@ -72,9 +73,9 @@ def _run() -> None:
             sys.stdout.flush()
             sys.stdin.readline()
 
-    def on_step(progress: Progress, name: str) -> None:
-        take(progress, name)
-        pause(name)
+    def on_step(progress: Progress, step: Step) -> None:
+        take(progress, step)
+        pause(step)
 
     def hold_lock(*arguments: Any, **options: Any) -> Any:
         pause("lock")

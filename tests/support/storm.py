@@ -21,7 +21,7 @@ import pytest
 
 from puretalk.demo import Account
 from puretalk.demo.account import Order
-from puretalk.settings import Settings
+from puretalk.settings import ApiSettings, Settings
 
 #: What an answer said about an assistant: its updated_at, and everything else of it that makes a version.
 Look = tuple[datetime | None, str]
@@ -166,7 +166,7 @@ def look_of_version(config: str, updated_at: datetime | None) -> Look:
 def settings_for(folder: Path, base_url: str, **options: Any) -> Settings:
     """Settings of a sync that fails fast; its warehouse is `folder`/data."""
     values: dict[str, Any] = {"api_key": "demo-key", "retry_budget": 2.0, "timeout": 5.0, "page_size": 5} | options
-    return Settings(project_dir=folder, data_dir=folder / "data", base_url=base_url, **values)
+    return Settings(folder, folder / "data", ApiSettings(base_url=base_url, **values))
 
 
 def select(database: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ import pytest
 from support import oracle
 from support.plain_runs import run_plainly
 
-from puretalk.assistants.tables import TABLES
+from puretalk.catalogue import TABLES
 from puretalk.demo import Account, DemoApi
 
 Judged = tuple[duckdb.DuckDBPyConnection, list[Any], str]

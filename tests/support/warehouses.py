@@ -11,8 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from puretalk.assistants.flatten import flatten_assistant, flatten_shared
-from puretalk.assistants.tables import SQL_TYPES, STORAGE_SCHEMA, TABLES, ColumnType
+from puretalk.catalogue import TABLES
 from puretalk.json_values import canonical_json
+from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA, ColumnType
 from puretalk.warehouse.work_file import describe
 
 _ARROW_TYPES: dict[ColumnType, pa.DataType] = {

@@ -11,10 +11,11 @@ import duckdb
 import pytest
 from support.commandline import CommandLine
 
-from puretalk.assistants.tables import TABLES
+from puretalk.catalogue import TABLES
 from puretalk.demo import MISSING, Account, DemoApi
-from puretalk.settings import Settings
-from puretalk.sync.run import SyncOptions, SyncOutcome, run_sync
+from puretalk.settings import ApiSettings, Settings
+from puretalk.sync.options import SyncOptions
+from puretalk.sync.run import SyncOutcome, run_sync
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ class Warehouse:
     """Syncs in this process, and a look at what is published."""
 
     def __init__(self, data_dir: Path, api: DemoApi) -> None:
-        self.settings = Settings(data_dir, data_dir, api_key=api.key, base_url=api.base_url, retry_budget=1.0)
+        self.settings = Settings(data_dir, data_dir, ApiSettings(api.key, api.base_url, retry_budget=1.0))
 
     def sync(self, **options: Any) -> SyncOutcome:
         return run_sync(self.settings, SyncOptions(**options))
@@ -92,7 +93,7 @@ def test_an_empty_account_has_every_table_and_column_with_its_comment(tmp_path: 
         warehouse = Warehouse(tmp_path / "data", api)
         outcome = warehouse.sync()
     assert outcome.exit_code == 0
-    assert outcome.run["seen"] == 0
+    assert outcome.run.seen == 0
     found = warehouse.rows(
         """SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns()
            WHERE NOT internal AND schema_name IN ('main', 'puretalk')"""
@@ -205,7 +206,7 @@ def test_half_a_character_is_replaced_and_the_original_kept(warehouse: Warehouse
     assert outcome.exit_code == 0
     found = warehouse.rows("SELECT prompt, name, extra FROM assistants WHERE assistant_id = ?", assistant_id)
     assert found == [("smile �!", "whole \U0001f600", '{"_unencodable":{"prompt":"smile \\\\ud83d!"}}')]
-    assert warehouse.sync().run["rows_loaded"] == 0
+    assert warehouse.sync().run.rows_loaded == 0
 
 
 def test_nulls_and_missing_fields_are_null(warehouse: Warehouse, account: Account) -> None:

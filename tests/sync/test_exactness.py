@@ -9,7 +9,7 @@ import pytest
 from support.oracle import compare, compare_history
 
 from puretalk.demo import MISSING, Account, DemoApi
-from puretalk.settings import Settings
+from puretalk.settings import ApiSettings, Settings
 from puretalk.sync.run import SyncOutcome, run_sync
 
 #: Fields that identify an assistant or claim its times; a change of theirs is not a change of the configuration.
@@ -39,7 +39,7 @@ class Synced:
 
     def __init__(self, folder: Path, api: DemoApi, account: Account) -> None:
         self.account = account
-        self.settings = Settings(folder, folder / "data", api_key=api.key, base_url=api.base_url)
+        self.settings = Settings(folder, folder / "data", ApiSettings(api.key, api.base_url))
 
     def sync(self) -> SyncOutcome:
         """Sync, and insist on equality in every table and in the history."""
@@ -58,7 +58,7 @@ def test_a_change_of_each_field_list_and_tree_arrives(tmp_path: Path, touch: boo
     with DemoApi(account) as api:
         synced = Synced(tmp_path, api, account)
         first = synced.sync()
-        assert (first.run["new"], first.run["versions"]) == (45, 45)
+        assert (first.run.new, first.run.versions) == (45, 45)
         ids = account.live_ids()
         fields = sorted(set().union(*map(account.record, ids)) - _FIXED)
         assert len(fields) == 32, "every field of the API but id and times"
@@ -68,7 +68,7 @@ def test_a_change_of_each_field_list_and_tree_arrives(tmp_path: Path, touch: boo
             )
         second = synced.sync()
         expected = {"changed": len(fields), "silent": 0} if touch else {"changed": 0}
-        assert {name: second.run[name] for name in expected} == expected
+        assert {name: getattr(second.run, name) for name in expected} == expected
         for assistant_id, field in zip(ids, fields, strict=False):
             emptied = [] if isinstance(account.record(assistant_id).get(field), list) else None
             account.edit(assistant_id, touch=touch, **{field: emptied})
@@ -77,7 +77,7 @@ def test_a_change_of_each_field_list_and_tree_arrives(tmp_path: Path, touch: boo
             account.edit(assistant_id, touch=touch, **{field: MISSING})
         synced.sync()
         quiet = synced.sync()
-        assert (quiet.run["rows_loaded"], quiet.run["versions"]) == (0, 0)
+        assert (quiet.run.rows_loaded, quiet.run.versions) == (0, 0)
 
 
 def test_the_demo_account_arrives_whole_and_so_does_what_becomes_of_it(tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ def test_the_demo_account_arrives_whole_and_so_does_what_becomes_of_it(tmp_path:
         synced.sync()
         account.evolve()
         second = synced.sync()
-        assert (second.run["deleted"], second.run["new"], second.run["voices_changed"]) == (1, 1, 1)
-        assert synced.sync().run["rows_loaded"] == 0
+        assert (second.run.deleted, second.run.new, second.run.voices_changed) == (1, 1, 1)
+        assert synced.sync().run.rows_loaded == 0

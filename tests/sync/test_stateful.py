@@ -21,7 +21,8 @@ from support.storm import KINDS, Storm, Witness, select, settings_for, skip_mode
 
 from puretalk.demo import Asked, DemoApi
 from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, PuretalkError
-from puretalk.sync.run import SyncOptions, run_sync
+from puretalk.sync.options import SyncOptions
+from puretalk.sync.run import run_sync
 from puretalk.warehouse.snapshots import SnapshotStore
 
 _TRUTH = {"order": "created", "detail": "ok", "page_cap": 3, "count_lie": None, "next_lie": None, "repeat_page": False}
@@ -133,7 +134,7 @@ class Life(RuleBasedStateMachine):
         if hasattr(self, "stack"):
             with self.stack:
                 self.rest()
-                assert run_sync(self.settings).run["rows_loaded"] == 0
+                assert run_sync(self.settings).run.rows_loaded == 0
 
     def _sync(self, options: SyncOptions) -> int:
         """A sync; gives its exit code. One that fails leaves what there was; none declares the living dead."""

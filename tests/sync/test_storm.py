@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import threading
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+import thdecision
 from support import oracle
 from support.storm import Look, Served, Storm, Witness, look_of_version, select, settings_for, skip_models
 
-from puretalk.api.client import ApiClient, ClientSettings
+from puretalk.api.client import ApiClient
 from puretalk.assistants.flatten import flatten_assistant
 from puretalk.demo import Account, DemoApi
 from puretalk.demo.account import Order
-from puretalk.sync.reading import Known, Reading, ReadingRules, Spool, read_account
-from puretalk.sync.run import SyncOptions, SyncOutcome, run_sync
+from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.sync.decision import Decision, decide
+from puretalk.sync.known import Known
+from puretalk.sync.options import SyncOptions
+from puretalk.sync.run import SyncOutcome, run_sync
+from puretalk.sync.spool import Spool
 
 #: Order of the list, how `GET /ai-assistants/{id}` answers, requests at a time.
 SHORT = [("created", "ok", 1), ("-updated", "ok", 8), ("name", "missing", 8), ("unordered", "ok", 1)]
@@ -56,7 +60,7 @@ def test_a_long_storm_leaves_no_trace_either(order: str, detail: str, window: in
 
 def test_an_answer_that_was_overtaken_replaces_nothing() -> None:
     """Page 3 comes before page 2, and in between a row changes and moves from one to the other."""
-    page_3_came = threading.Event()
+    page_3_came = thdecision.Event()
 
     class Overtaken(Account):
         def page(self, order: Order = "created", start: int = 0, stop: int | None = None) -> tuple[int, list[Any]]:
@@ -74,16 +78,16 @@ def test_an_answer_that_was_overtaken_replaces_nothing() -> None:
             page_3_came.set()
         return received[-1]
 
-    async def read(base_url: str) -> Reading:
-        async with ApiClient(ClientSettings("demo-key", base_url), now=now) as client:
-            return await read_account(client, Known(), Spool(io.BytesIO()), ReadingRules(), now=now)
+    async def walk_once(base_url: str) -> Decision:
+        async with ApiClient(ApiSettings("demo-key", base_url), now=now) as client:
+            return await decide(client, Known(), Spool(io.BytesIO()), DecisionSettings(), now=now)
 
     account = Overtaken(assistants=9)
     chosen = account.live_ids()[6]
     with DemoApi(account, page_cap=3) as api:
-        reading = asyncio.run(read(api.base_url))
-    assert chosen in reading.walks[0].doubles
-    assert [version.content_hash for version in reading.news[chosen]] == [
+        decision = asyncio.run(walk_once(api.base_url))
+    assert chosen in decision.walks[0].doubles
+    assert [version.content_hash for version in decision.comparison.news[chosen]] == [
         flatten_assistant(account.record(chosen)).content_hash
     ]
 
@@ -96,7 +100,7 @@ def test_a_stale_copy_is_no_other_account_and_believed_on_a_full_refresh_only(ac
     with DemoApi(Account.of([*older, new]), detail="missing") as api:
         outcome = run_sync(settings_for(tmp_path, api.base_url))
         refreshed = run_sync(settings_for(tmp_path, api.base_url), SyncOptions(full_refresh=True))
-    told = {name: outcome.run[name] for name in ("new", "older", "held", "deleted", "is_complete", "is_exact")}
+    told = {name: getattr(outcome.run, name) for name in ("new", "older", "held", "deleted", "is_complete", "is_exact")}
     assert told == {"new": 1, "older": 7, "held": 0, "deleted": 0, "is_complete": True, "is_exact": False}
     assert oracle.compare(account.records(), outcome.snapshot) == []
     assert (refreshed.exit_code, oracle.compare([*older, new], refreshed.snapshot)) == (0, [])
@@ -127,13 +131,13 @@ def weather_the_storm(folder: Path, order: str, detail: str, window: int, *, see
         ever_seen = {row[0] for row in select(outcome.snapshot, "SELECT assistant_id FROM puretalk.assistants")}
 
         resting = run_sync(settings)
-        assert (resting.exit_code, resting.run["notes"]) == (0, None)
+        assert (resting.exit_code, resting.run.notes) == (0, ())
         check_exact(account, resting, ever_seen)
         check_deletions(account, resting)
         check_history(account, resting, is_sequential=window == 1)
 
         quiet = run_sync(settings)
-        assert (quiet.exit_code, quiet.run["rows_loaded"], quiet.run["walks"]) == (0, 0, 1)
+        assert (quiet.exit_code, quiet.run.rows_loaded, quiet.run.walks) == (0, 0, 1)
         check_exact(account, quiet, ever_seen)
 
 

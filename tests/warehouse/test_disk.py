@@ -105,7 +105,7 @@ def expect_refusal(disk: Disk, api: DemoApi, step: str, act: Callable[[], None],
 
 def expect_repair(disk: Disk, account: Account, api: DemoApi) -> None:
     """The next sync is exact and leaves nothing; then the account changes again."""
-    assert run_sync(settings_for(disk.folder, api.base_url)).run["rows_loaded"] > 0
+    assert run_sync(settings_for(disk.folder, api.base_url)).run.rows_loaded > 0
     assert oracle.compare(account.records(), disk.data_dir / "puretalk.duckdb") == []
     assert find_leftovers(disk.data_dir) == []
     account.edit(account.live_ids()[0], prompt=account.record(account.live_ids()[0])["prompt"] + " Be brief.")

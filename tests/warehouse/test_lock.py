@@ -16,7 +16,8 @@ from support.storm import settings_for
 
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import WarehouseBusyError, WarehouseError
-from puretalk.sync.run import SyncOptions, run_sync
+from puretalk.sync.options import SyncOptions
+from puretalk.sync.run import run_sync
 from puretalk.warehouse.lock import hold_lock
 
 

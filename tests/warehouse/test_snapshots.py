@@ -16,12 +16,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from support.publishing import add_rows, count_rows, find_leftovers, ignore, publish_rows
+from support.publishing import Steps, add_rows, count_rows, find_leftovers, publish_rows
 
 from puretalk.database import OFFLINE
 from puretalk.errors import ConfigurationError, WarehouseError
+from puretalk.listener import Listener, Step
+from puretalk.settings import RetentionSettings
 from puretalk.warehouse import work_file as warehouse_module
-from puretalk.warehouse.snapshots import Retention, Snapshot, choose_snapshots, copy_file
+from puretalk.warehouse.snapshots import Snapshot, choose_snapshots, copy_file
 from puretalk.warehouse.work_file import Warehouse, WorkFile
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -59,30 +61,38 @@ DAYS = [timedelta(days=n) for n in range(40)]
 @pytest.mark.parametrize(
     ("snapshots", "retention", "kept"),
     [
-        ([], Retention(), []),
-        (shelf(DAYS[:1]), Retention(last=1, hourly=0, daily=0), [0]),
-        (shelf(MINUTES), Retention(last=5, hourly=0, daily=0), [0, 1, 2, 3, 4]),
+        ([], RetentionSettings(), []),
+        (shelf(DAYS[:1]), RetentionSettings(keep_last=1, keep_hourly=0, keep_daily=0), [0]),
+        (shelf(MINUTES), RetentionSettings(keep_last=5, keep_hourly=0, keep_daily=0), [0, 1, 2, 3, 4]),
         # 12:30 back to 9:31: the last three, then the newest of 11:xx, 10:xx and 9:xx
-        (shelf(MINUTES), Retention(last=3, hourly=24, daily=0), [0, 1, 2, 31, 91, 151]),
-        (shelf(MINUTES), Retention(last=3, hourly=2, daily=0), [0, 1, 2, 31, 91]),
-        (shelf(DAYS), Retention(last=2, hourly=24, daily=5), [0, 1, 2, 3, 4, 5]),
-        (shelf([*MINUTES[:4], *DAYS[1:4]]), Retention(last=1, hourly=0, daily=14), [0, 1, 4, 5, 6]),
-        (shelf(DAYS), Retention(last=9, hourly=0, daily=0, budget=40), [0, 1, 2, 3]),
-        (shelf(DAYS), Retention(last=9, hourly=0, daily=0, budget=45), [0, 1, 2, 3]),
-        (shelf(DAYS), Retention(last=9, hourly=0, daily=0, budget=1), [0, 1]),
+        (shelf(MINUTES), RetentionSettings(keep_last=3, keep_hourly=24, keep_daily=0), [0, 1, 2, 31, 91, 151]),
+        (shelf(MINUTES), RetentionSettings(keep_last=3, keep_hourly=2, keep_daily=0), [0, 1, 2, 31, 91]),
+        (shelf(DAYS), RetentionSettings(keep_last=2, keep_hourly=24, keep_daily=5), [0, 1, 2, 3, 4, 5]),
+        (
+            shelf([*MINUTES[:4], *DAYS[1:4]]),
+            RetentionSettings(keep_last=1, keep_hourly=0, keep_daily=14),
+            [0, 1, 4, 5, 6],
+        ),
+        (shelf(DAYS), RetentionSettings(keep_last=9, keep_hourly=0, keep_daily=0, disk_budget=40), [0, 1, 2, 3]),
+        (shelf(DAYS), RetentionSettings(keep_last=9, keep_hourly=0, keep_daily=0, disk_budget=45), [0, 1, 2, 3]),
+        (shelf(DAYS), RetentionSettings(keep_last=9, keep_hourly=0, keep_daily=0, disk_budget=1), [0, 1]),
         # after a rollback: the one that readers get and the one before it stay, however old
-        (shelf(DAYS, current=20), Retention(last=2, hourly=0, daily=0), [0, 1, 20, 21]),
-        (shelf(DAYS, current=20), Retention(last=2, hourly=0, daily=0, budget=20), [0, 1, 20, 21]),
+        (shelf(DAYS, current=20), RetentionSettings(keep_last=2, keep_hourly=0, keep_daily=0), [0, 1, 20, 21]),
+        (
+            shelf(DAYS, current=20),
+            RetentionSettings(keep_last=2, keep_hourly=0, keep_daily=0, disk_budget=20),
+            [0, 1, 20, 21],
+        ),
         # the clock was set back by a day: what is "of tomorrow" counts as young
-        (shelf([-DAYS[1], *MINUTES[:3]]), Retention(last=1, hourly=24, daily=2), [0, 1]),
+        (shelf([-DAYS[1], *MINUTES[:3]]), RetentionSettings(keep_last=1, keep_hourly=24, keep_daily=2), [0, 1]),
     ],
 )
-def test_retention_thins(snapshots: list[Snapshot], retention: Retention, kept: list[int]) -> None:
+def test_retention_chooses_what_stays(snapshots: list[Snapshot], retention: RetentionSettings, kept: list[int]) -> None:
     assert [snapshots.index(snapshot) for snapshot in choose_snapshots(snapshots, retention, NOW)] == kept
 
 
 def test_a_sync_every_ten_minutes_for_weeks_keeps_a_bounded_and_useful_shelf() -> None:
-    retention = Retention(last=5, hourly=24, daily=14)
+    retention = RetentionSettings(keep_last=5, keep_hourly=24, keep_daily=14)
     kept: list[Snapshot] = []
     for minute in range(0, 20 * 24 * 60, 10):
         now = NOW + timedelta(minutes=minute)
@@ -94,11 +104,11 @@ def test_a_sync_every_ten_minutes_for_weeks_keeps_a_bounded_and_useful_shelf() -
     assert {age.days for age in ages} == {*range(14)}, "and two weeks day by day"
 
 
-def test_thinning_removes_files_with_their_seals_and_never_what_readers_get(warehouse: Warehouse) -> None:
+def test_deleting_old_snapshots_removes_their_seals_and_never_what_readers_get(warehouse: Warehouse) -> None:
     ids = [publish_rows(warehouse, 1) for _ in range(4)]
     mine = warehouse.snapshots.folder / "puretalk-before-the-migration.duckdb"
     shutil.copy(ids[0], mine)
-    assert warehouse.thin(Retention(last=1, hourly=0, daily=0)) == 2
+    assert warehouse.delete_old_snapshots(RetentionSettings(keep_last=1, keep_hourly=0, keep_daily=0)) == 2
     assert [snapshot.path for snapshot in warehouse.snapshots.list_snapshots()] == [ids[3], ids[2]]
     publish_rows(warehouse, 1)
     assert mine.exists(), "a file that is not one of ours"
@@ -109,10 +119,10 @@ def test_thinning_removes_files_with_their_seals_and_never_what_readers_get(ware
 def test_names_sort_by_time_even_when_the_clock_was_set_back(warehouse: Warehouse) -> None:
     first = publish_rows(warehouse, 1)
     future = f"{datetime.now(UTC) + timedelta(days=400):%Y%m%dT%H%M%S%fZ}"
-    with warehouse.open_work_file(on_step=ignore) as work:
+    with warehouse.open_work_file() as work:
         with closing(duckdb.connect(str(work.path))) as connection:
             warehouse_module.seal(connection, future, datetime.now(UTC))
-        ahead = warehouse.snapshots.publish(work.path, future, on_step=ignore)
+        ahead = warehouse.snapshots.publish(work.path, future)
     now = publish_rows(warehouse, 1)
     assert [snapshot.path for snapshot in warehouse.snapshots.list_snapshots()] == [now, ahead, first]
     assert warehouse.snapshots.current() == now
@@ -124,16 +134,17 @@ def test_names_sort_by_time_even_when_the_clock_was_set_back(warehouse: Warehous
 
 
 def test_a_snapshot_is_a_closed_read_only_file_under_a_relative_link(warehouse: Warehouse) -> None:
-    steps: list[str] = []
+    steps = Steps()
     modes: list[int] = []
 
-    def look(step: str) -> None:
-        steps.append(step)
-        if step == "seal":
-            work = warehouse.data_dir / "work"
-            modes.extend(stat.S_IMODE(path.stat().st_mode) for path in (work, *sorted(work.rglob("*"))))
+    class Look(Listener):
+        def on_step(self, step: Step) -> None:
+            steps.append(step)
+            if step is Step.SEAL:
+                work = warehouse.data_dir / "work"
+                modes.extend(stat.S_IMODE(path.stat().st_mode) for path in (work, *sorted(work.rglob("*"))))
 
-    snapshot = publish_rows(warehouse, 3, on_step=look)
+    snapshot = publish_rows(warehouse, 3, listener=Look())
     published = warehouse.snapshots.published
     assert os.readlink(published) == f"snapshots/{snapshot.name}"
     assert stat.S_IMODE(snapshot.stat().st_mode) == 0o440
@@ -166,33 +177,33 @@ def test_a_storage_version_that_does_not_exist_is_a_wrong_setting(tmp_path: Path
 
 
 def test_nothing_of_dlts_staging_is_published(warehouse: Warehouse) -> None:
-    with warehouse.open_work_file(on_step=ignore) as work:
+    with warehouse.open_work_file() as work:
         add_rows(work, 1)
         with closing(duckdb.connect(str(work.path))) as connection:
             connection.execute("CREATE SCHEMA main_staging")
             connection.execute("CREATE TABLE main_staging.assistants AS FROM main.assistants")
-        snapshot = warehouse.publish(work, on_step=ignore)
+        snapshot = warehouse.publish(work)
     assert read(snapshot, "SELECT schema_name FROM duckdb_schemas() WHERE NOT internal AND schema_name <> 'main'") == [
         ("puretalk",)
     ]
 
 
 def test_a_work_file_that_is_not_closed_is_not_published(warehouse: Warehouse) -> None:
-    with warehouse.open_work_file(on_step=ignore) as work:
+    with warehouse.open_work_file() as work:
         add_rows(work, 1)
         work.path.with_name("work.duckdb.wal").write_bytes(b"something")
         with pytest.raises(WarehouseError, match="not closed cleanly"):
-            warehouse.snapshots.publish(work.path, "20261122T120000000000Z", on_step=ignore)
+            warehouse.snapshots.publish(work.path, "20261122T120000000000Z")
     assert warehouse.snapshots.current() is None
 
 
 def test_a_snapshot_that_cannot_be_read_back_is_not_published(warehouse: Warehouse) -> None:
     first = publish_rows(warehouse, 1)
-    with warehouse.open_work_file(on_step=ignore) as work:
+    with warehouse.open_work_file() as work:
         work.path.chmod(0o600)
         work.path.write_bytes(os.urandom(2**16))
         with pytest.raises(WarehouseError, match="cannot be read back"):
-            warehouse.snapshots.publish(work.path, "20991122T120000000000Z", on_step=ignore)
+            warehouse.snapshots.publish(work.path, "20991122T120000000000Z")
     assert warehouse.snapshots.current() == first
     publish_rows(warehouse, 1)
     assert find_leftovers(warehouse.data_dir) == []
@@ -383,14 +394,14 @@ def dump(database: Path) -> dict[str, Any]:
 
 def test_compaction_keeps_everything_but_the_holes(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_rows(warehouse, 2000)
-    with warehouse.open_work_file(on_step=ignore) as work:
+    with warehouse.open_work_file() as work:
         add_odd_things(work)
-        loose = warehouse.publish(work, on_step=ignore)
+        loose = warehouse.publish(work)
     monkeypatch.setattr(warehouse_module, "_COMPACT_SIZE", 0)
     monkeypatch.setattr(warehouse_module, "_COMPACT_SHARE", -1)
-    steps: list[str] = []
-    with warehouse.open_work_file(on_step=ignore) as work:
-        compact = warehouse.publish(work, on_step=steps.append)
+    steps = Steps()
+    with warehouse.open_work_file() as work:
+        compact = warehouse.publish(work, listener=steps)
     assert "compact" in steps
     assert dump(compact) == dump(loose)
     assert compact.stat().st_size < loose.stat().st_size
@@ -421,9 +432,9 @@ def test_where_there_is_no_room_to_compact_the_sync_goes_on(
 ) -> None:
     monkeypatch.setattr(warehouse_module, "_COMPACT_SIZE", 0)
     monkeypatch.setattr(warehouse_module, "_COMPACT_SHARE", -1)
-    steps: list[str] = []
-    with warehouse.open_work_file(on_step=ignore) as work:
+    steps = Steps()
+    with warehouse.open_work_file() as work:
         add_rows(work, 1)
         monkeypatch.setattr(warehouse_module, "DISK_MARGIN", 2**60)
-        warehouse.publish(work, on_step=steps.append)
+        warehouse.publish(work, listener=steps)
     assert "compact" not in steps

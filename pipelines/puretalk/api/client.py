@@ -1,6 +1,6 @@
 """An account's requests: so many in flight at once, repeated where that may help, and their answers judged.
 
-    async with ApiClient(ClientSettings(api_key)) as client:
+    async with ApiClient(ApiSettings(api_key)) as client:
         async with aclosing(fetch_pages(client, endpoint)) as pages:
             async for page in pages:
                 page.number, page.records, page.count, page.has_next
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,19 +22,10 @@ from puretalk.api.retries import PassingError, Retries, parse_http_date, parse_r
 from puretalk.api.transport import Reply, Transport
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError, parse_json
+from puretalk.listener import SILENT, Listener
+from puretalk.settings import ApiSettings
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class ClientSettings:
-    api_key: str = field(repr=False)
-    base_url: str = "https://api.puretalk.ai/api"
-    page_size: int = 100  # records asked for a page; the API may give fewer
-    window: int = 8  # requests in flight at once
-    timeout: float = 30.0  # seconds, each for connecting, reading, writing
-    retry_budget: float = 300.0  # seconds that all waiting of one request may take together
-    max_attempts: int = 8
 
 
 class ApiClient:
@@ -43,13 +33,13 @@ class ApiClient:
 
     def __init__(
         self,
-        settings: ClientSettings,
+        settings: ApiSettings,
         *,
-        on_retry: Callable[[str, float], None] | None = None,
+        listener: Listener = SILENT,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`on_retry(reason, seconds)` is told before each pause. Raises ConfigurationError; sends nothing yet."""
+        """`listener.on_retry` is told before each pause. Raises ConfigurationError; sends nothing yet."""
         _check_limits(settings)
         self.settings = settings
         self._now = now
@@ -62,7 +52,7 @@ class ApiClient:
             now=now,
         )
         self._retries = Retries(
-            budget=settings.retry_budget, max_attempts=settings.max_attempts, sleep=sleep, on_retry=on_retry
+            budget=settings.retry_budget, max_attempts=settings.max_attempts, sleep=sleep, listener=listener
         )
         self._slots = asyncio.Semaphore(settings.window)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -154,7 +144,7 @@ class ApiClient:
             raise ApiChangedError(f"{reply.address} answered {error}") from None
 
 
-def _check_limits(settings: ClientSettings) -> None:
+def _check_limits(settings: ApiSettings) -> None:
     for name in ("page_size", "window", "max_attempts"):
         if getattr(settings, name) < 1:
             raise ConfigurationError(f"{name} is {getattr(settings, name)}; it has to be 1 or more")

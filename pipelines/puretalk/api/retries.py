@@ -21,6 +21,7 @@ from tenacity import (
 )
 
 from puretalk.errors import ApiChangedError, PuretalkError, RetryLaterError
+from puretalk.listener import SILENT, Listener
 
 T = TypeVar("T")
 
@@ -67,13 +68,13 @@ class Retries:
         budget: float,
         max_attempts: int,
         sleep: Callable[[float], Awaitable[None]],
-        on_retry: Callable[[str, float], None] | None,
+        listener: Listener = SILENT,
     ) -> None:
         self.count = 0
         self._budget = budget
         self._max_attempts = max_attempts
         self._sleep = sleep
-        self._on_retry = on_retry
+        self._listener = listener
         self._lane = asyncio.Lock()
         self._backoff = wait_exponential(FIRST_WAIT, LONGEST_WAIT - JITTER) + wait_random(0, JITTER)
 
@@ -134,8 +135,7 @@ class Retries:
     def _report(self, state: RetryCallState, label: str) -> None:
         self.count += 1
         LOG.info("retry %d of %s in %.1f s: it %s", state.attempt_number, label, state.upcoming_sleep, _setback(state))
-        if self._on_retry is not None:
-            self._on_retry(_setback(state).reason, state.upcoming_sleep)
+        self._listener.on_retry(_setback(state).reason, state.upcoming_sleep)
 
     def _give_up(self, state: RetryCallState, subject: str) -> NoReturn:
         setback = _setback(state)

@@ -17,13 +17,12 @@ from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
 from puretalk.api.pages import fetch_pages
 from puretalk.json_values import JSONValue
+from puretalk.listener import SILENT, Listener
 
 LOG = logging.getLogger(__package__)
 
 #: Takes a record and when its page was received (UTC); gives the record's id, or None when it cannot be used.
 Observer = Callable[[JSONValue, datetime], str | None]
-#: Told after each page: pages received so far, pages expected.
-PageListener = Callable[[int, int], None]
 
 
 @dataclass
@@ -55,9 +54,7 @@ class Walk:
         return bool(self.counts) and not self.doubts
 
 
-async def walk_pages(
-    client: ApiClient, endpoint: Endpoint, observe: Observer, *, on_page: PageListener | None = None
-) -> Walk:
+async def walk_pages(client: ApiClient, endpoint: Endpoint, observe: Observer, *, listener: Listener = SILENT) -> Walk:
     """Walk every page once and show each record to `observe`. Errors of the client pass through."""
     walk = Walk()
     page_size = 0
@@ -76,8 +73,7 @@ async def walk_pages(
                     walk.doubles.add(record_id)
                 else:
                     walk.ids.add(record_id)
-            if on_page is not None:
-                on_page(walk.pages, max(walk.pages, -(-page.count // page_size) if page_size else 1))
+            listener.on_page(walk.pages, max(walk.pages, -(-page.count // page_size) if page_size else 1))
     verdict = "complete" if walk.is_complete else f"not complete: {'; '.join(walk.doubts)}"
     LOG.info("walk of %s: %d pages, %d records, %s", endpoint.path, walk.pages, walk.records, verdict)
     return walk

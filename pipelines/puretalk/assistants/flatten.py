@@ -11,11 +11,12 @@ Nothing is dropped: what has no column, or does not fit its column's type, goes 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,10 +29,9 @@ from puretalk.assistants.tables import (
     ASSISTANTS,
     USERS,
     VOICES,
-    ColumnType,
-    Table,
 )
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, hash_text
+from puretalk.schema import ColumnType, Table
 
 #: A row: column name → value (str, float, int, bool, aware datetime, or JSON text). Absent columns are NULL.
 Row = dict[str, Any]
@@ -179,6 +179,29 @@ def flatten_shared(shared: Shared) -> Row:
     row["content_hash"] = shared.content_hash
     row["extra"] = canonical_json(notes.extra) if notes.extra else None
     return row
+
+
+def flatten_config(config: JSONObject, updated_at: datetime | None) -> Flattened:
+    """Flatten a stored configuration (`assistant_versions.config`) as if its record came again, but for the voice and
+    the user, of which it holds only the ids: `user` and `voice` are None."""
+    record = dict(config)
+    keys = {name: record.pop(name, None) for name in ("user_id", "voice_id")}
+    for name in keys:
+        if f"api.{name}" in record:
+            record[name] = record.pop(f"api.{name}")
+    if updated_at is not None:
+        record["updated_at"] = updated_at.isoformat()
+    flat = flatten_assistant(record)
+    text = canonical_json(config)
+    row = {**flat.assistant, **keys, "content_hash": hash_text(text)}
+    return replace(flat, assistant=row, content_hash=row["content_hash"], config=text)
+
+
+def read_shared(table: Table, row: Row) -> Shared:
+    """The voice or user that a stored row was made from. A field that the API left out counts as null."""
+    value: JSONObject = {column.api_field: row[column.name] for column in table.columns if column.api_field is not None}
+    value |= json.loads(row["extra"]) if row["extra"] else {}
+    return Shared(table, row[table.key[0]], value, hash_json(value))
 
 
 def find_deviation(own: Shared, shared: Shared) -> JSONObject:

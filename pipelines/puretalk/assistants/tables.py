@@ -1,71 +1,12 @@
-"""The tables of the normalized layer: every table and column stated once, with type, key and meaning.
+"""The tables of the assistants endpoint: every table and column stated once, with type, key and meaning.
 
-From this dictionary follow the dlt schema hints (`source`), the Arrow types of the rows (`flatten`), the comments in
-DuckDB (`warehouse`) and the printed data dictionary (`puretalk docs`). Names and types are a contract: they only grow.
+From here follow the dlt schema hints, the Arrow types of the rows, the comments in DuckDB and the printed data
+dictionary. Names and types are a contract: they only grow. A changed table needs a new TABLES_VERSION (versions.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal
-
-#: Type of a column. `json` is JSON text, `timestamp` an instant in UTC with microseconds.
-ColumnType = Literal["text", "double", "bigint", "bool", "timestamp", "json"]
-
-#: The DuckDB type that each column type becomes.
-SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
-    {
-        "text": "VARCHAR",
-        "double": "DOUBLE",
-        "bigint": "BIGINT",
-        "bool": "BOOLEAN",
-        "timestamp": "TIMESTAMP WITH TIME ZONE",
-        "json": "JSON",
-    }
-)
-
-#: The schema that readers know.
-SCHEMA = "puretalk"
-#: The schema in which the tables really lie; SCHEMA holds a view on each. Clients up to DuckDB 1.4 name the catalog of
-#: `puretalk.duckdb` `puretalk`, and a catalog and a schema of one name make `puretalk.assistants` ambiguous, inside
-#: stored views too. `main.assistants` never is, and a bare `assistants` finds it.
-STORAGE_SCHEMA = "main"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: `api_field` is the name of the API's field that it carries one to one, where it does."""
-
-    name: str
-    type: ColumnType
-    description: str
-    api_field: str | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: `key` identifies a row; `owner` is the column whose value a load replaces as a whole."""
-
-    name: str
-    grain: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...] = ()
-    owner: str | None = None
-    note: str = ""
-
-    @property
-    def description(self) -> str:
-        """Text of the table's comment: the grain, then what else a reader must know."""
-        return f"One row: {self.grain}. {self.note}".strip()
-
-    def column(self, name: str) -> Column:
-        """The column of that name; KeyError if there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+from puretalk.schema import Column, ColumnType, Table
 
 
 def _api(type_: ColumnType, name: str, description: str) -> Column:
@@ -279,73 +220,14 @@ ASSISTANT_VERSIONS = Table(
     ),
 )
 
-REJECTED_RECORDS = Table(
-    "rejected_records",
-    grain="a record that could not be used, when a sync met it first",
-    columns=(
-        Column("observed_at", "timestamp", "When the sync received it (UTC)."),
-        Column("reason", "text", "Why it could not be used."),
-        Column("record", "json", "The record as it came."),
-        Column("record_hash", "text", "SHA-256 (hex) of the record; the same record is kept once."),
-    ),
-    key=("record_hash",),
-)
-
-SYNC_RUNS = Table(
-    "sync_runs",
-    grain="a sync that published",
-    note="Runs that failed published nothing and stand in the log files only.",
-    key=("run_id",),
-    columns=(
-        Column("run_id", "text", "Id of the run: its start time and a random part; sorts by time."),
-        Column("started_at", "timestamp", "When the run started (UTC)."),
-        Column("finished_at", "timestamp", "When everything had been read and the load began (UTC)."),
-        Column("pages", "bigint", "Pages received, over all walks."),
-        Column("seen", "bigint", "Distinct assistants that the last walk saw."),
-        Column("api_count", "bigint", "What the API itself said the number of assistants is, at the end."),
-        Column("new", "bigint", "Assistants seen for the first time."),
-        Column("changed", "bigint", "Assistants whose updated_at had moved."),
-        Column("silent", "bigint", "Assistants whose content had changed although updated_at had not."),
-        Column("unchanged", "bigint", "Assistants that were as the warehouse had them, and were not loaded."),
-        Column("older", "bigint", "Assistants whose answer was older than the warehouse's, and was not believed."),
-        Column("deleted", "bigint", "Assistants found deleted."),
-        Column("returned", "bigint", "Assistants that had been deleted and came back."),
-        Column("held", "bigint", "Assistants that are missing, but whose deletion is held back or unconfirmed."),
-        Column("rejected", "bigint", "Records that could not be used."),
-        Column("rejected_new", "bigint", "Records that could not be used and were not known yet."),
-        Column("users_changed", "bigint", "Users that are new or changed."),
-        Column("voices_changed", "bigint", "Voices that are new or changed."),
-        Column("versions", "bigint", "Versions added to the history."),
-        Column(
-            "rows_loaded", "bigint", "Assistants, users, voices and rejected records written; 0 on a quiet account."
-        ),
-        Column("retries", "bigint", "Requests that had to be repeated."),
-        Column("walks", "bigint", "Walks over all pages that were needed."),
-        Column("is_complete", "bool", "Whether a walk was complete: every id of the account, each exactly once."),
-        Column("is_exact", "bool", "Whether the published state equals the API: complete, and nothing held or older."),
-        Column("drift", "json", "What differed from the documented shape: field path → number of records."),
-        Column("notes", "json", "What the run could not repair, in words (a list)."),
-    ),
-)
-
-TABLES: Mapping[str, Table] = MappingProxyType(
-    {
-        table.name: table
-        for table in (
-            ASSISTANTS,
-            USERS,
-            VOICES,
-            ASSISTANT_VARIABLES,
-            ASSISTANT_VOICE_EMOTIONS,
-            ASSISTANT_CHATBOT_DOMAINS,
-            ASSISTANT_LLM_STATES,
-            ASSISTANT_LLM_STATE_TOOLS,
-            ASSISTANT_VERSIONS,
-            REJECTED_RECORDS,
-            SYNC_RUNS,
-        )
-    }
-)
-
 #: Tables whose rows belong to one assistant and are replaced together with it.
-CHILD_TABLES: tuple[Table, ...] = tuple(table for table in TABLES.values() if table.owner == "assistant_id")
+CHILD_TABLES: tuple[Table, ...] = (
+    ASSISTANT_VARIABLES,
+    ASSISTANT_VOICE_EMOTIONS,
+    ASSISTANT_CHATBOT_DOMAINS,
+    ASSISTANT_LLM_STATES,
+    ASSISTANT_LLM_STATE_TOOLS,
+)
+
+#: All of them, owners before their children.
+ASSISTANT_TABLES: tuple[Table, ...] = (ASSISTANTS, USERS, VOICES, *CHILD_TABLES, ASSISTANT_VERSIONS)

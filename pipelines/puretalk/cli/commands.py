@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
 
 def _scrub(text: str, settings: Settings | None) -> str:
     """The last line of defence; no message should hold the key to begin with."""
-    return text.replace(settings.api_key, "***") if settings is not None and settings.api_key else text
+    return text.replace(settings.api.api_key, "***") if settings is not None and settings.api.api_key else text
 
 
 def _describe_state(settings: Settings | None) -> str:
@@ -158,11 +159,13 @@ def sync(
     """
     from puretalk.cli.progress import Progress
     from puretalk.operations import reports as monitoring
-    from puretalk.sync.run import SyncOptions, run_sync
+    from puretalk.sync.options import SyncOptions
+    from puretalk.sync.run import run_sync
 
     settings = _load(data_dir, debug=debug, **flags)
     if demo:  # never mixed into a real warehouse, never reported to those who watch over one
-        settings = _replace(_demo_settings(settings, data_dir), ping_url="", metrics_file="")
+        settings = _demo_settings(settings, data_dir)
+        settings = replace(settings, operations=replace(settings.operations, ping_url="", metrics_file=""))
     options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions, wait=wait)
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
@@ -183,10 +186,16 @@ def sync(
 
             write_dashboard(outcome.snapshot, settings.data_dir / "dashboard.html")
     if as_json:
-        summary = {**outcome.run, "snapshot": str(outcome.snapshot), "tables": outcome.row_counts}
-        summary |= {"warnings": outcome.warnings, "seconds": round(outcome.seconds, 3), "exit_code": outcome.exit_code}
-        for name in ("drift", "notes"):
-            summary[name] = json.loads(summary[name]) if summary[name] else None
+        summary = {
+            **vars(outcome.run),
+            "drift": outcome.run.drift or None,
+            "notes": outcome.run.notes or None,
+            "snapshot": str(outcome.snapshot),
+            "tables": outcome.row_counts,
+            "warnings": outcome.warnings,
+            "seconds": round(outcome.seconds, 3),
+            "exit_code": outcome.exit_code,
+        }
         click.echo(json.dumps(summary, default=_to_json))
     elif sys.stdout.isatty():
         from puretalk.cli.showcase import describe_outcome
@@ -196,7 +205,7 @@ def sync(
         click.echo(f"puretalk: {warning}.", err=True)
     if outcome.exit_code:
         click.echo(f"State: {EXIT_CODES[outcome.exit_code]}.", err=True)
-        click.echo(f"Do: {'; '.join(outcome.actions)}.", err=True)
+        click.echo(f"Do: {'; '.join(outcome.verdict.actions)}.", err=True)
         click.echo(f"More: {_DOCS} (exit code {outcome.exit_code})", err=True)
     sys.exit(outcome.exit_code)
 
@@ -423,7 +432,7 @@ def _demo_settings(settings: Settings, data_dir: Path | None) -> Settings:
     """The settings with a data directory of the demo's own, unless one was asked for."""
     if data_dir is not None or os.environ.get("PURETALK_DATA_DIR"):
         return settings
-    return _replace(settings, data_dir=settings.data_dir / "demo")
+    return replace(settings, data_dir=settings.data_dir / "demo")
 
 
 def run() -> None:
@@ -439,12 +448,6 @@ def run() -> None:
             sys.stdout.flush()
         except BrokenPipeError:  # `puretalk query … | head`: nobody is interested in the rest
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _replace(settings: Settings, **changes: Any) -> Settings:
-    from dataclasses import replace
-
-    return replace(settings, **changes)
 
 
 def _to_json(value: Any) -> str:

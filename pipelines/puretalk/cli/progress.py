@@ -7,6 +7,7 @@ published snapshot is the only state, a run may be ended at any moment; only the
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -24,21 +25,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from puretalk.listener import Listener, Step
 from puretalk.settings import Settings
 from puretalk.warehouse.lock import forget_holder
-from puretalk.warehouse.snapshots import SnapshotStore
+from puretalk.warehouse.snapshots import SnapshotStore, swap_guard
+
+_log = logging.getLogger("puretalk.run")
 
 Result = TypeVar("Result")
 _WORDS = {
-    "start": "waiting to start",
-    "work": "preparing",
-    "load": "reading the account",
-    "models": "building the models",
-    "seal": "sealing",
+    Step.START: "waiting to start",
+    Step.SWEEP: "preparing",
+    Step.COPY: "preparing",
+    Step.CARRY_OVER: "carrying over an older warehouse",
+    Step.LOAD: "reading the account",
+    Step.MODELS: "building the models",
+    Step.SEAL: "sealing",
 }
 
 
-class Progress:
+class Progress(Listener):
     """A listener of `run_sync`: a bar on a terminal, nothing elsewhere. `durations` are seconds by step."""
 
     def __init__(self, settings: Settings) -> None:
@@ -54,10 +60,9 @@ class Progress:
             disable=not sys.stderr.isatty(),
         )
         self._task = self._bar.add_task("starting", total=None)
-        self._swapping = threading.Lock()
         self._before: str | None = None
-        self._step, self._since = "start", time.monotonic()
-        self.durations: dict[str, float] = {}
+        self._step, self._since = Step.START, time.monotonic()
+        self.durations: dict[Step, float] = {}
         self.on_stop: Callable[[str, int], None] = lambda _message, _exit_code: None
 
     def __enter__(self) -> Self:
@@ -69,17 +74,14 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def on_step(self, step: str) -> None:
-        """Show the step; take and give back the right to swap the link."""
-        if step == "publish: swap":
-            self._swapping.acquire()
-        elif step == "publish: done" and self._swapping.locked():
-            self._swapping.release()
+    def on_step(self, step: Step) -> None:
+        """Show the step, and take the time of the one before."""
         moment = time.monotonic()
-        self.durations[self._step] = self.durations.get(self._step, 0.0) + moment - self._since
+        seconds = moment - self._since
+        _log.info("%s took %.3f s", self._step, seconds)
+        self.durations[self._step] = self.durations.get(self._step, 0.0) + seconds
         self._step, self._since = step, moment
-        head = step.partition(":")[0]
-        self._bar.reset(self._task, total=None, description=_WORDS.get(head, "publishing"))
+        self._bar.reset(self._task, total=None, description=_WORDS.get(step, "publishing"))
 
     def on_page(self, pages: int, expected: int) -> None:
         """Move the bar."""
@@ -99,9 +101,6 @@ class Progress:
                 result.set_result(work())
             except BaseException as error:  # noqa: BLE001  (it is raised again in the main thread)
                 result.set_exception(error)
-            finally:
-                if self._swapping.locked():  # the swap failed
-                    self._swapping.release()
 
         former = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -118,7 +117,7 @@ class Progress:
         """End the process. The kernel releases the lock; the work folder is private and of no use to anybody."""
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)  # we are at it: an impatient second one would only get in the way
-        self._swapping.acquire()
+        swap_guard.acquire()
         self._bar.stop()
         published = _read_link(self._settings) != self._before
         _remove_work(self._settings.data_dir / "work")
@@ -129,9 +128,7 @@ class Progress:
             if published
             else "nothing was published; readers get what they got"
         )
-        click.echo(
-            f"puretalk: stopped by {name} while {_WORDS.get(self._step.partition(':')[0], 'publishing')}.", err=True
-        )
+        click.echo(f"puretalk: stopped by {name} while {_WORDS.get(self._step, 'publishing')}.", err=True)
         click.echo(f"State: {state}.", err=True)
         click.echo("Do: run the same command again whenever you like; there is nothing to repair.", err=True)
         click.echo(f"More: docs/operations.md (exit code {exit_code})", err=True)

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from puretalk.assistants.tables import SCHEMA, TABLES
+from puretalk.catalogue import TABLES
 from puretalk.dashboard import write_dashboard
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError
 from puretalk.readers.connection import connect, find_snapshot
+from puretalk.schema import SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.run import SyncOutcome, run_sync
 
@@ -27,30 +28,30 @@ DEMO_ASSISTANTS = 240
 def open_demo(settings: Settings, account: Account | None = None) -> Iterator[Settings]:
     """The settings, pointed at a demo API that lives as long as the context."""
     with DemoApi(account or Account(DEMO_SEED, DEMO_ASSISTANTS)) as api:
-        yield replace(settings, base_url=api.base_url, api_key=api.key)
+        yield replace(settings, api=replace(settings.api, base_url=api.base_url, api_key=api.key))
 
 
 def describe_outcome(outcome: SyncOutcome) -> Iterator[str]:
     """What a sync did, in a few lines."""
     run = outcome.run
     yield (
-        f"synced {run['seen']} assistants in {outcome.seconds:.1f} s: {run['pages']} pages walked, "
-        f"{run['rows_loaded']} rows loaded, {run['unchanged']} assistants unchanged"
+        f"synced {run.seen} assistants in {outcome.seconds:.1f} s: {run.pages} pages walked, "
+        f"{run.rows_loaded} rows loaded, {run.unchanged} assistants unchanged"
     )
     parts = [
-        f"{run[name]} {word}"
-        for name, word in (
-            ("new", "new"),
-            ("changed", "changed"),
-            ("silent", "silently changed"),
-            ("deleted", "deleted"),
-            ("returned", "came back"),
-            ("held", "held back"),
-            ("voices_changed", "new or changed voices"),
-            ("users_changed", "new or changed users"),
-            ("retries", "repeated requests"),
+        f"{count} {word}"
+        for count, word in (
+            (run.new, "new"),
+            (run.changed, "changed"),
+            (run.silent, "silently changed"),
+            (run.deleted, "deleted"),
+            (run.returned, "came back"),
+            (run.held, "held back"),
+            (run.voices_changed, "new or changed voices"),
+            (run.users_changed, "new or changed users"),
+            (run.retries, "repeated requests"),
         )
-        if run[name]
+        if count
     ]
     yield "  " + (", ".join(parts) or "nothing changed")
 

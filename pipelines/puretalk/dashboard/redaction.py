@@ -13,9 +13,9 @@ from typing import Final
 
 import duckdb
 
-from puretalk.assistants.tables import SCHEMA, STORAGE_SCHEMA
 from puretalk.database import quote_literal
 from puretalk.errors import WarehouseError
+from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 
 _VOICE_SETTINGS = ("voice_id", "voice_name", "language")
 _ASSISTANT_SETTINGS = ("assistant_name", "assistant_type", "model", "timezone", "who_speaks_first")

@@ -35,7 +35,7 @@ METRICS: dict[str, str] = {
 
 def write_metrics(settings: Settings, *, ended_at: datetime, exit_code: int, seconds: float) -> str | None:
     """Replace the metrics file, where one is set, in one step. Gives the reason when it could not be written."""
-    path = settings.path("metrics_file")
+    path = settings.locate(settings.operations.metrics_file)
     if path is None:
         return None
     try:

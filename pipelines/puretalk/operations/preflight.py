@@ -15,7 +15,7 @@ from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.assistants.flatten import RejectedRecordError, flatten_assistant
 from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseError
 from puretalk.settings import Settings
-from puretalk.sync.run import client_settings, open_warehouse
+from puretalk.warehouse.work_file import open_warehouse
 
 #: Seconds for which `check` asks again: a person is waiting.
 PATIENCE = 10.0
@@ -37,7 +37,7 @@ def probe(settings: Settings) -> Iterator[Finding]:
 
 
 def _probe_api(settings: Settings) -> Iterator[Finding]:
-    if not settings.api_key:
+    if not settings.api.api_key:
         yield Finding("key", "none is set: PURETALK_API_KEY, or api_key in .dlt/secrets.toml", 4)
         return
     try:
@@ -48,7 +48,7 @@ def _probe_api(settings: Settings) -> Iterator[Finding]:
     except PuretalkError as error:
         yield Finding("endpoint", f"{error.message}. {error.action}", error.exit_code)
         return
-    yield Finding("key", f"accepted by {settings.base_url}")
+    yield Finding("key", f"accepted by {settings.api.base_url}")
     drift: set[str] = set()
     unusable = 0
     for record in page.records:
@@ -64,7 +64,7 @@ def _probe_api(settings: Settings) -> Iterator[Finding]:
 
 
 async def _fetch_first_page(settings: Settings) -> Page:
-    quick = replace(client_settings(settings), retry_budget=min(PATIENCE, settings.retry_budget))
+    quick = replace(settings.api, retry_budget=min(PATIENCE, settings.api.retry_budget))
     async with ApiClient(quick) as client:
         page = await fetch_page(client, ENDPOINT, 1)
     assert page is not None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import ipaddress
-import json
 import threading
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from puretalk import __version__
 from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, WarehouseBusyError
+from puretalk.listener import Step
 from puretalk.operations.metrics import write_metrics
 from puretalk.operations.runlog import append_event
 from puretalk.readers.freshness import Freshness, check_freshness, parse_age
@@ -43,7 +43,7 @@ def report_start(settings: Settings) -> None:
 
 
 def report_success(
-    settings: Settings, outcome: SyncOutcome, *, steps: Mapping[str, float] | None = None, command: str = "sync"
+    settings: Settings, outcome: SyncOutcome, *, steps: Mapping[Step, float] | None = None, command: str = "sync"
 ) -> None:
     """A run published; what it published may still be incomplete or held back, which a ping calls a failure. `steps`:
     seconds by step. Never raises."""
@@ -51,16 +51,16 @@ def report_success(
     _report(
         settings,
         {
-            "run_id": run["run_id"],
+            "run_id": run.run_id,
             "command": command,
             "outcome": _OUTCOMES.get(outcome.exit_code, "published"),
             "exit_code": outcome.exit_code,
             "seconds": round(outcome.seconds, 3),
             "steps": _rounded(steps),
             "snapshot": outcome.snapshot.name,
-            "counts": {name: value for name, value in run.items() if type(value) is int},
-            "drift": json.loads(run["drift"]) if run.get("drift") else {},
-            "warnings": outcome.warnings,
+            "counts": run.counts(),
+            "drift": dict(run.drift),
+            "warnings": list(outcome.warnings),
             "message": _MESSAGES.get(outcome.exit_code, ""),
         },
     )
@@ -74,7 +74,7 @@ def report_failure(
     seconds: float,
     run_id: str | None,
     *,
-    steps: Mapping[str, float] | None = None,
+    steps: Mapping[Step, float] | None = None,
     command: str = "sync",
 ) -> None:
     """A run published nothing. One that found another at work is logged only: the other one reports. Never raises."""
@@ -106,16 +106,16 @@ def _report(settings: Settings, run: dict[str, Any]) -> None:
     _ping(settings, "success" if run["exit_code"] == EXIT_OK else "fail")
 
 
-def _rounded(steps: Mapping[str, float] | None) -> dict[str, float]:
+def _rounded(steps: Mapping[Step, float] | None) -> dict[str, float]:
     return {step: round(seconds, 3) for step, seconds in (steps or {}).items()}
 
 
 def _ping(settings: Settings, event: Literal["start", "success", "fail"]) -> None:
     """One GET, bounded in time by a thread: a name server or a server that drips bytes has time-outs of its own."""
-    if not settings.ping_url:
+    if not settings.operations.ping_url:
         return
     troubles: list[str | None] = []
-    thread = threading.Thread(target=lambda: troubles.append(_get(settings.ping_url, event)), daemon=True)
+    thread = threading.Thread(target=lambda: troubles.append(_get(settings.operations.ping_url, event)), daemon=True)
     thread.start()
     thread.join(PING_SECONDS)
     trouble = troubles[0] if troubles else f"no answer within {PING_SECONDS:g} s"

@@ -32,13 +32,13 @@ def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, 
     """Append one line to the log of the day and remove the files of days that are no longer kept. Never raises."""
     now = now or datetime.now(UTC)
     line = {"time": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}", "event": event, **content}
-    secrets = [secret for secret in (settings.api_key, settings.ping_url) if secret]
+    secrets = [secret for secret in (settings.api.api_key, settings.operations.ping_url) if secret]
     text = json.dumps(_scrub(line, secrets), ensure_ascii=False, default=str)
     with contextlib.suppress(OSError):
         folder = log_folder(settings.data_dir)
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         _append_line(folder / f"puretalk-{now:%Y-%m-%d}.jsonl", text)
-        _remove_old(folder, now.date() - timedelta(days=min(settings.log_days, 36500)))
+        _remove_old(folder, now.date() - timedelta(days=min(settings.operations.log_days, 36500)))
 
 
 def _append_line(path: Path, text: str) -> None:

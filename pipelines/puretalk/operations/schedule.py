@@ -11,13 +11,12 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from string import Template
 from typing import Literal, get_args
 
 from puretalk.errors import ConfigurationError
-from puretalk.settings import Settings, load_settings
+from puretalk.settings import SETTINGS, Settings, load_settings, setting_value
 
 Kind = Literal["cron", "systemd", "github-actions", "airflow", "dagster"]
 
@@ -89,7 +88,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _lost_settings(settings: Settings) -> list[str]:
     """Names of the settings that apply here, but not where only the recipe's environment is known."""
     there = load_settings({}, _environment(settings))
-    return [each.name for each in fields(Settings) if getattr(there, each.name) != getattr(settings, each.name)]
+    return [each.name for each in SETTINGS if setting_value(there, each) != setting_value(settings, each)]
 
 
 def _notes(settings: Settings) -> str:
@@ -97,7 +96,7 @@ def _notes(settings: Settings) -> str:
     secrets = _secrets_file(settings)
     lost = _lost_settings(settings)
     lines = [f"The key is read from {secrets} (chmod 600), never from here."]
-    if "api_key" in lost or not settings.api_key:
+    if "api_key" in lost or not settings.api.api_key:
         lines.append(f"TO DO: write the key there; a scheduler does not see this shell. Form: {secrets.parent}/")
         lines[-1] += "secrets.example.toml"
     others = [name for name in lost if name != "api_key"]
@@ -134,7 +133,7 @@ _CRON = _Recipe("""\
 
 def _render_systemd(every_minutes: int, settings: Settings) -> str:
     writable = [settings.data_dir]
-    metrics = settings.path("metrics_file")
+    metrics = settings.locate(settings.operations.metrics_file)
     if metrics is not None:
         writable.append(metrics.parent)
     try:

@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 
-from puretalk.assistants.tables import SCHEMA
 from puretalk.errors import ConfigurationError
 from puretalk.json_values import JSONValue, canonical_json
+from puretalk.schema import SCHEMA
 
 #: Texts of at least this many characters, or of several lines, are shown as a diff of lines.
 LONG_TEXT = 80

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.assistants.tables import STORAGE_SCHEMA
 from puretalk.database import OFFLINE
 from puretalk.errors import ConfigurationError, WarehouseError
+from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.warehouse.snapshots import SnapshotStore
 

@@ -16,10 +16,11 @@ import duckdb
 from jinja2 import Environment
 from markupsafe import Markup
 
-from puretalk.assistants.tables import SCHEMA, SQL_TYPES, STORAGE_SCHEMA, TABLES
+from puretalk.catalogue import TABLES
 from puretalk.reporting.models import Model, build_models, describe_column, order_models, read_models, sql_folder
 from puretalk.reporting.properties import read_properties
 from puretalk.reporting.references import Reference
+from puretalk.schema import SCHEMA, SQL_TYPES, STORAGE_SCHEMA
 
 _LAYERS: Mapping[str, str] = {
     SCHEMA: "The normalized layer: what `puretalk sync` loads, one to one.",

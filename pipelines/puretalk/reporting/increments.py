@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 import duckdb
 
-from puretalk.assistants.tables import STORAGE_SCHEMA, TABLES, Table
+from puretalk.catalogue import TABLES
+from puretalk.schema import STORAGE_SCHEMA, Table
 
 #: The column that divides the tables.
 KEY = "assistant_id"

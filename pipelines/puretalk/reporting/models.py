@@ -26,12 +26,13 @@ from typing import Any, Literal
 import duckdb
 
 import puretalk
-from puretalk.assistants.tables import SCHEMA, STORAGE_SCHEMA, TABLES
+from puretalk.catalogue import TABLES
 from puretalk.errors import CheckFailedError, ConfigurationError
 from puretalk.reporting.checks import CheckResult, check_freshness, run_checks
 from puretalk.reporting.increments import DIVIDED_TABLES, KEY, TouchedAssistants
 from puretalk.reporting.properties import ModelProperties, Properties, read_properties
 from puretalk.reporting.references import Reference, UnreadableSQLError, find_references
+from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 
 Kind = Literal["view", "table", "temporary", "check"]
 Outcome = Literal["built", "updated", "unchanged", "removed"]

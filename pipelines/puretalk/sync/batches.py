@@ -1,4 +1,4 @@
-"""What a reading decided, as rows: the assistants to write with their lists and states, their versions, and the run.
+"""What a sync decided, as rows: the assistants to write with their lists and states, their versions, what they share.
 
 Knows the tables, and the destination only by what it still has of an assistant; nothing of dlt.
 """
@@ -6,28 +6,24 @@ Knows the tables, and the destination only by what it still has of an assistant;
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from puretalk.assistants.flatten import DEVIATES, Row, flatten_assistant, flatten_shared
-from puretalk.assistants.tables import (
-    ASSISTANT_VERSIONS,
-    ASSISTANTS,
-    CHILD_TABLES,
-    REJECTED_RECORDS,
-    USERS,
-    VOICES,
-    Table,
-)
-from puretalk.json_values import canonical_json
-from puretalk.sync.reading import Reading, iterate_ids_to_load
+from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES
+from puretalk.catalogue import REJECTED_RECORDS
+from puretalk.json_values import JSONObject, canonical_json
+from puretalk.schema import Table
+from puretalk.sync.comparison import Comparison
+from puretalk.sync.decision import Decision
 
 #: Records and bytes of JSON that travel in one Arrow batch at most.
 BATCH_RECORDS = 2_000
 BATCH_BYTES = 32 * 2**20
+#: Position of a row that says "this list is empty". The load replaces the list by such a row, and does not insert it.
+EMPTIED = -1
 
 
 class StoredAssistants(Protocol):
@@ -52,23 +48,22 @@ class Batch:
 
 
 class Loader:
-    """Turns a reading into rows, a batch at a time."""
+    """Turns a decision into rows, a batch at a time."""
 
-    def __init__(self, reading: Reading, stored: StoredAssistants, *, full_refresh: bool) -> None:
-        self.reading = reading
+    def __init__(self, decision: Decision, stored: StoredAssistants) -> None:
+        self.comparison = decision.comparison
+        self.deleted = decision.deleted
         self.stored = stored
-        self.full_refresh = full_refresh
         self.versions = 0
         self.loaded = 0
 
     def batches(self) -> Iterator[Batch]:
         """Batches with the assistants to write, their lists and states, and their new versions."""
-        reading = self.reading
-        ids = sorted({*iterate_ids_to_load(reading, full_refresh=self.full_refresh), *reading.deleted})
+        ids = sorted({*self.comparison.ids_to_load(), *self.deleted})
         stored_only = []
         batch = Batch()
         for assistant_id in ids:
-            standing = reading.standing.get(assistant_id)
+            standing = self.comparison.standing.get(assistant_id)
             if standing is None or standing.offset is None:
                 stored_only.append(assistant_id)
                 continue
@@ -85,11 +80,11 @@ class Loader:
             yield batch
 
     def _add_assistant(self, batch: Batch, assistant_id: str, offset: int) -> None:
-        reading = self.reading
-        known = reading.known.assistants.get(assistant_id)
-        news = reading.news.get(assistant_id, [])
+        comparison = self.comparison
+        known = comparison.known.assistants.get(assistant_id)
+        news = comparison.news.get(assistant_id, [])
         for observation in news:
-            version = flatten_assistant(reading.spool.read(observation.offset))
+            version = flatten_assistant(comparison.spool.read(observation.offset))
             batch.add(
                 ASSISTANT_VERSIONS,
                 {
@@ -104,16 +99,16 @@ class Loader:
             )
             batch.size += len(version.config)
             self.versions += 1
-        flat = flatten_assistant(reading.spool.read(offset))
+        flat = flatten_assistant(comparison.spool.read(offset))
         row = dict(flat.assistant)
         row["first_seen_at"] = known.first_seen_at if known else news[0].received_at
-        row["deleted_at"] = reading.deleted.get(assistant_id)
-        row["extra"] = _extra(flat.extra, reading, assistant_id)
+        row["deleted_at"] = self.deleted.get(assistant_id)
+        row["extra"] = _extra(flat.extra, comparison, assistant_id)
         batch.add(ASSISTANTS, row)
         for table in CHILD_TABLES:
             rows = flat.rows[table.name]
             if not rows and known is not None:
-                rows = [{"assistant_id": assistant_id, **dict.fromkeys(table.key[1:], -1)}]
+                rows = [{"assistant_id": assistant_id, **dict.fromkeys(table.key[1:], EMPTIED)}]
             batch.add(table, *rows)
         batch.records += 1
         batch.size += len(flat.config)
@@ -122,11 +117,11 @@ class Loader:
     def _add_stored(self, batch: Batch, row: Row) -> None:
         """A row that the warehouse has already, of which only a deletion or a deviation is new."""
         assistant_id = row["assistant_id"]
-        row["deleted_at"] = self.reading.deleted.get(assistant_id)
-        if assistant_id in self.reading.standing:
+        row["deleted_at"] = self.deleted.get(assistant_id)
+        if assistant_id in self.comparison.standing:
             extra = json.loads(row["extra"]) if row["extra"] else {}
             extra.pop(DEVIATES, None)
-            row["extra"] = _extra(extra, self.reading, assistant_id)
+            row["extra"] = _extra(extra, self.comparison, assistant_id)
         batch.add(ASSISTANTS, row)
         batch.records += 1
         batch.size += len(row["prompt"] or "")
@@ -134,14 +129,14 @@ class Loader:
 
     def add_shared(self, batch: Batch) -> None:
         """Users and voices that are new or changed."""
-        for shared in self.reading.changed_shared():
+        for shared in self.comparison.changed_shared():
             batch.add(shared.table, flatten_shared(shared))
             self.loaded += 1
 
     def add_rejected(self, batch: Batch) -> None:
         """Records that could not be used, each once in the life of the warehouse."""
-        for digest, rejected in self.reading.rejected.items():
-            if digest not in self.reading.known.rejected:
+        for digest, rejected in self.comparison.rejected.items():
+            if digest not in self.comparison.known.rejected:
                 row: Row = {
                     "observed_at": rejected.observed_at,
                     "reason": rejected.reason,
@@ -152,41 +147,7 @@ class Loader:
                 self.loaded += 1
 
 
-def _extra(extra: dict[str, Any], reading: Reading, assistant_id: str) -> str | None:
-    deviation = reading.deviation(assistant_id)
-    whole = {**extra, DEVIATES: deviation} if deviation else extra
+def _extra(extra: JSONObject, comparison: Comparison, assistant_id: str) -> str | None:
+    deviation = comparison.deviation(assistant_id)
+    whole: JSONObject = {**extra, DEVIATES: deviation} if deviation else extra
     return canonical_json(whole) if whole else None
-
-
-def describe_run(reading: Reading, loader: Loader, started_at: datetime, finished_at: datetime, retries: int) -> Row:
-    kinds = reading.kinds()
-    shared = [shared.table for shared in reading.changed_shared()]
-    walk = reading.walks[-1]
-    return {
-        "run_id": f"{started_at:%Y%m%dT%H%M%S}.{started_at.microsecond:06d}Z-{secrets.token_hex(3)}",
-        "started_at": started_at,
-        "finished_at": finished_at,
-        "pages": reading.pages,
-        "seen": len(walk.ids),
-        "api_count": walk.counts[-1] if walk.counts else None,
-        "new": kinds["new"],
-        "changed": kinds["changed"],
-        "silent": kinds["silent"],
-        "unchanged": kinds["unchanged"],
-        "older": len(reading.older),
-        "deleted": len(reading.deleted),
-        "returned": len(reading.returned),
-        "held": len(reading.held),
-        "rejected": len(reading.rejected),
-        "rejected_new": len(reading.rejected.keys() - reading.known.rejected),
-        "users_changed": shared.count(USERS),
-        "voices_changed": shared.count(VOICES),
-        "versions": loader.versions,
-        "rows_loaded": loader.loaded,
-        "retries": retries,
-        "walks": len(reading.walks),
-        "is_complete": reading.is_complete,
-        "is_exact": reading.is_exact,
-        "drift": canonical_json({name: len(ids) for name, ids in reading.drift.items()}) if reading.drift else None,
-        "notes": canonical_json(list(reading.notes)) if reading.notes else None,
-    }

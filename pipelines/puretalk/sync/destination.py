@@ -1,30 +1,26 @@
-"""What a pipeline's destination already holds, asked in plain SQL: the state that a reading compares with."""
+"""What a pipeline's destination already holds, asked in plain SQL: the known state that a sync compares with."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from puretalk.assistants.flatten import DEVIATES, Row
-from puretalk.assistants.tables import (
-    ASSISTANT_VERSIONS,
-    ASSISTANTS,
-    REJECTED_RECORDS,
-    SYNC_RUNS,
-    TABLES,
-    USERS,
-    VOICES,
-    Table,
-)
-from puretalk.sync.reading import Known, KnownAssistant
+from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
+from puretalk.catalogue import REJECTED_RECORDS, SYNC_RUNS, TABLES
+from puretalk.schema import Table
+from puretalk.sync.known import Known, KnownAssistant
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
 
 
 class Destination:
-    """What the pipeline's destination already holds, asked in plain SQL; an empty destination holds nothing."""
+    """The tables of one pipeline's destination; an empty destination holds nothing."""
 
-    def __init__(self, pipeline: Any) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._columns = self._read_columns()
 
@@ -47,7 +43,7 @@ class Destination:
         return _utc(max(moments, default=None))
 
     def read_known(self) -> Known:
-        """What a reading compares with."""
+        """What a sync compares with."""
         deviation = f"CASE WHEN CAST(extra AS VARCHAR) LIKE '%\"{DEVIATES}\"%' THEN CAST(extra AS VARCHAR) END"
         columns = f"assistant_id, updated_at, content_hash, first_seen_at, deleted_at, {deviation}"
         assistants = {
@@ -86,7 +82,7 @@ class Destination:
 
     def _read_columns(self) -> dict[str, set[str]]:
         pipeline = self._pipeline
-        if pipeline.default_schema_name is None:
+        if not pipeline.schema_names:
             return {}
         columns: dict[str, set[str]] = {}
         with pipeline.sql_client() as client:

@@ -1,4 +1,4 @@
-"""The dlt source: what a reading decided, as rows of the normalized tables.
+"""The dlt source: what a sync decided, as rows of the normalized tables.
 
     pipeline = dlt.pipeline("puretalk", destination="duckdb", dataset_name="puretalk")
     pipeline.run(puretalk_source())  # the key comes from .dlt/secrets.toml, as with any dlt source
@@ -11,8 +11,7 @@ replaced together with it; versions, rejected records and runs are only ever add
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,42 +24,80 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource, DltSource
 
-from puretalk.api.client import ApiClient, ClientSettings
-from puretalk.api.walk import PageListener
-from puretalk.assistants.flatten import Row
-from puretalk.assistants.tables import (
-    ASSISTANTS,
-    CHILD_TABLES,
-    STORAGE_SCHEMA,
-    SYNC_RUNS,
-    TABLES,
-    USERS,
-    VOICES,
-    ColumnType,
-    Table,
-)
-from puretalk.sync.batches import Batch, Loader, describe_run
+from puretalk.api.client import ApiClient
+from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
+from puretalk.catalogue import SYNC_RUNS, TABLES
+from puretalk.listener import SILENT, Listener
+from puretalk.schema import STORAGE_SCHEMA, Table
+from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.sync.batches import EMPTIED, Batch, Loader
+from puretalk.sync.decision import Decision, decide
 from puretalk.sync.destination import Destination
-from puretalk.sync.reading import Reading, ReadingRules, Spool, read_account
-
-_ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
-    "text": pa.string(),
-    "json": pa.string(),
-    "double": pa.float64(),
-    "bigint": pa.int64(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
+from puretalk.sync.options import SyncOptions
+from puretalk.sync.spool import Spool
+from puretalk.sync.sync_run import SyncRun, describe_run
+from puretalk.sync.verdict import Verdict
+from puretalk.warehouse.arrow import arrow_schema
 
 
-@dataclass
-class Hooks:
-    """What a sync wants to be told. All are called from the thread that runs the pipeline or from the walk's."""
+class AccountReader:
+    """Reads the account while dlt extracts: decides, and yields batches of rows. One object, one run.
 
-    on_page: PageListener | None = None
-    on_retry: Callable[[str, float], None] | None = None
-    on_reading: Callable[[Reading, Row], None] | None = None  # the reading and its row of sync_runs
-    spool_dir: Path | None = None  # None: the system's folder for temporary files
+    `decision` and `run` are set once everything was read. `spool_dir`: None for the system's temporary folder.
+    """
+
+    def __init__(
+        self,
+        api: ApiSettings,
+        bounds: DecisionSettings,
+        options: SyncOptions = SyncOptions(),
+        *,
+        listener: Listener = SILENT,
+        spool_dir: Path | None = None,
+    ) -> None:
+        self._api = api
+        self._bounds = bounds
+        self._options = options
+        self._listener = listener
+        self._spool_dir = spool_dir
+        self.decision: Decision | None = None
+        self.run: SyncRun | None = None
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches of rows for the current dlt pipeline; the last one holds the run's own row."""
+        destination = Destination(dlt.current.pipeline())
+        now = _monotonic_clock(destination.latest_moment())
+        started_at = now()
+        known = destination.read_known()
+        with tempfile.TemporaryFile(dir=self._spool_dir) as file, start_blocking_portal() as portal:
+            spool = Spool(file)
+
+            async def read() -> tuple[Decision, int]:
+                async with ApiClient(self._api, listener=self._listener, now=now) as client:
+                    decision = await decide(
+                        client, known, spool, self._bounds, self._options, now=now, listener=self._listener
+                    )
+                    return decision, client.retries
+
+            decision, retries = portal.call(read)
+            loader = Loader(decision, destination)
+            last = Batch(bare=destination.bare_tables())
+            yield from loader.batches()
+            loader.add_shared(last)
+            loader.add_rejected(last)
+            run = describe_run(
+                decision,
+                started_at=started_at,
+                finished_at=now(),
+                versions=loader.versions,
+                rows_loaded=loader.loaded,
+                retries=retries,
+            )
+            last.add(SYNC_RUNS, run.to_row())
+            standing = decision.comparison.standing.values()
+            last.cursor = max((each.updated_at for each in standing if each.updated_at), default=None)
+            self.decision, self.run = decision, run
+            yield last
 
 
 @configspec
@@ -68,27 +105,29 @@ class PuretalkSourceConfiguration(BaseConfiguration):
     """Settings in dlt's own places: [sources.puretalk] in .dlt/, SOURCES__PURETALK__… in the environment."""
 
     api_key: TSecretStrValue = None  # type: ignore[assignment]  # dlt asks for it when it is missing
-    base_url: str = "https://api.puretalk.ai/api"
-    page_size: int = 100
-    window: int = 8
-    timeout: float = 30.0
-    retry_budget: float = 300.0
-    max_walks: int = 4
-    deletion_cap_share: float = 0.5
-    deletion_cap_minimum: int = 10
+    base_url: str = ApiSettings.base_url
+    page_size: int = ApiSettings.page_size
+    window: int = ApiSettings.window
+    timeout: float = ApiSettings.timeout
+    retry_budget: float = ApiSettings.retry_budget
+    max_attempts: int = ApiSettings.max_attempts
+    max_walks: int = DecisionSettings.max_walks
+    deletion_cap_share: float = DecisionSettings.deletion_cap_share
+    deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum
 
 
 @dlt.source(name="puretalk", max_table_nesting=0, spec=PuretalkSourceConfiguration)
 def puretalk_source(
     api_key: TSecretStrValue = dlt.secrets.value,
-    base_url: str = "https://api.puretalk.ai/api",
-    page_size: int = 100,
-    window: int = 8,
-    timeout: float = 30.0,
-    retry_budget: float = 300.0,
-    max_walks: int = 4,
-    deletion_cap_share: float = 0.5,
-    deletion_cap_minimum: int = 10,
+    base_url: str = ApiSettings.base_url,
+    page_size: int = ApiSettings.page_size,
+    window: int = ApiSettings.window,
+    timeout: float = ApiSettings.timeout,
+    retry_budget: float = ApiSettings.retry_budget,
+    max_attempts: int = ApiSettings.max_attempts,
+    max_walks: int = DecisionSettings.max_walks,
+    deletion_cap_share: float = DecisionSettings.deletion_cap_share,
+    deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum,
     *,
     accept_deletions: bool = False,
     full_refresh: bool = False,
@@ -97,41 +136,49 @@ def puretalk_source(
 
     A second run over a quiet account loads nothing but its own row of `sync_runs`. Times out per request after
     `timeout` seconds; retries for `retry_budget` seconds. Errors: those of `puretalk.errors`, wrapped by dlt (reach
-    them through `__cause__`). What the arguments mean stands in .dlt/config.toml.
+    them through `__cause__`). .dlt/config.toml says what the arguments mean.
     """
-    settings = ClientSettings(str(api_key), base_url, page_size, window, timeout, retry_budget)
-    rules = ReadingRules(max_walks, deletion_cap_share, deletion_cap_minimum, accept_deletions, full_refresh)
-    return build_resources(settings, rules, Hooks())
+    api = ApiSettings(
+        api_key=str(api_key),
+        base_url=base_url,
+        page_size=page_size,
+        window=window,
+        timeout=timeout,
+        retry_budget=retry_budget,
+        max_attempts=max_attempts,
+    )
+    bounds = DecisionSettings(
+        max_walks=max_walks, deletion_cap_share=deletion_cap_share, deletion_cap_minimum=deletion_cap_minimum
+    )
+    options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions)
+    return build_resources(AccountReader(api, bounds, options))
 
 
-def build_source(settings: ClientSettings, rules: ReadingRules, hooks: Hooks) -> DltSource:
-    """The same source with everything given, for a caller who has his own settings and wants to be told."""
-    source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(settings, rules, hooks)
-    return source
-
-
-def run_pipeline(
-    database: Path, folder: Path, settings: ClientSettings, rules: ReadingRules, hooks: Hooks
-) -> tuple[Row, list[str]]:
-    """Load the account into a DuckDB file; gives the run's row of sync_runs, and what a person should do.
+def load_account(reader: AccountReader, database: Path, folder: Path) -> tuple[SyncRun, Verdict]:
+    """Load the account into a DuckDB file; gives the run's record and the verdict.
 
     `folder` is dlt's, new and for this run only: one that outlives its run brings back packages that were never
     published."""
-    runs: list[tuple[Row, list[str]]] = []
-    told = replace(hooks, on_reading=lambda reading, run: runs.append((run, reading.actions)))
     pipeline = dlt.pipeline(
         "puretalk",
         pipelines_dir=str(folder),
         destination=dlt.destinations.duckdb(str(database)),
         dataset_name=STORAGE_SCHEMA,
     )
-    pipeline.run(build_source(settings, rules, told), loader_file_format="parquet")
-    return runs[-1]
+    source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(reader)
+    pipeline.run(source, loader_file_format="parquet")
+    if reader.run is None or reader.decision is None:
+        raise RuntimeError("dlt ended the load without reading the account")
+    return reader.run, reader.decision.verdict
 
 
-def build_resources(settings: ClientSettings, rules: ReadingRules, hooks: Hooks) -> list[DltResource]:
-    """The account's reading as one hidden resource, and a transformer on it for each table."""
-    batches = dlt.resource(_read_batches, name="account", selected=False)(settings, rules, hooks)
+def build_resources(reader: AccountReader) -> list[DltResource]:
+    """The account's reader as one hidden resource, and a transformer on it for each table."""
+
+    def account() -> Iterator[Batch]:  # dlt takes functions, not methods
+        yield from reader.batches()
+
+    batches = dlt.resource(account, name="account", selected=False)
     return [batches, *(_table_resource(table, batches) for table in TABLES.values())]
 
 
@@ -179,51 +226,17 @@ def _column_hints(table: Table, name: str) -> TColumnSchema:
 
 def _write_disposition(table: Table) -> Any:
     if table in CHILD_TABLES:
-        # An emptied list has no row that could say so; a row with place -1 says it, and is not itself inserted.
+        # An emptied list has no row that could say so. A row with the position EMPTIED says it, and is not inserted.
         return {
             "disposition": "merge",
             "strategy": "delete-insert",
             "deduplicated": True,
-            "source_filter": f"{table.key[1]} >= 0",
+            "source_filter": f"{table.key[1]} > {EMPTIED}",
             "destination_scope": f"{table.owner} IN (SELECT {table.owner} FROM {{staging_table}})",
         }
     if table in (ASSISTANTS, USERS, VOICES):
         return {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
     return "append"
-
-
-def arrow_schema(table: Table) -> pa.Schema:
-    """The Arrow schema of a table's rows."""
-    return pa.schema(
-        [pa.field(column.name, _ARROW_TYPES[column.type], column.name not in table.key) for column in table.columns]
-    )
-
-
-def _read_batches(settings: ClientSettings, rules: ReadingRules, hooks: Hooks) -> Iterator[Batch]:
-    destination = Destination(dlt.current.pipeline())
-    now = _monotonic_clock(destination.latest_moment())
-    started_at = now()
-    known = destination.read_known()
-    with tempfile.TemporaryFile(dir=hooks.spool_dir) as file, start_blocking_portal() as portal:
-        spool = Spool(file)
-
-        async def read() -> tuple[Reading, int]:
-            async with ApiClient(settings, on_retry=hooks.on_retry, now=now) as client:
-                reading = await read_account(client, known, spool, rules, now=now, on_page=hooks.on_page)
-                return reading, client.retries
-
-        reading, retries = portal.call(read)
-        loader = Loader(reading, destination, full_refresh=rules.full_refresh)
-        last = Batch(bare=destination.bare_tables())
-        yield from loader.batches()
-        loader.add_shared(last)
-        loader.add_rejected(last)
-        run = describe_run(reading, loader, started_at, now(), retries)
-        last.add(SYNC_RUNS, run)
-        last.cursor = max((s.updated_at for s in reading.standing.values() if s.updated_at), default=None)
-        if hooks.on_reading is not None:
-            hooks.on_reading(reading, run)
-        yield last
 
 
 def _monotonic_clock(not_before: datetime | None) -> Callable[[], datetime]:

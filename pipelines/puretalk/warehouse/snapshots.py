@@ -1,10 +1,10 @@
-"""The published snapshots: immutable DuckDB files, and one symlink that says which of them is the state.
+"""The published snapshots: immutable DuckDB files, and one symlink that says which of them readers get.
 
     {data dir}/puretalk.duckdb -> snapshots/puretalk-20261122T124331413262Z.duckdb
 
 The symlink's target is the only state of the warehouse. A reader that opens it keeps its file until it closes it; the
-next one that opens it gets the newest. Snapshots are never written to after they are published; a seal beside each says
-what it looked like then. Where symlinks do not exist, puretalk.duckdb is a copy of the snapshot instead.
+next one that opens it gets the newest. Nothing writes to a snapshot after it was published; the seal next to it tells
+whether somebody did. Where symlinks do not exist, puretalk.duckdb is a copy of the snapshot instead.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from puretalk.errors import WarehouseError
+from puretalk.listener import SILENT, Listener, Step
+from puretalk.settings import RetentionSettings
 
 PUBLISHED_NAME = "puretalk.duckdb"
 _NAME = re.compile(r"puretalk-(\d{8}T\d{12}Z)\.duckdb\Z")
@@ -32,8 +35,9 @@ _HEADERS = 3 * 4096
 #: What `symlink` answers where the file system has none.
 _NO_SYMLINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 
-#: Told the name of each step of publishing before it is taken.
-StepListener = Callable[[str], None]
+#: Held while readers are switched to another snapshot. Whoever ends the process waits for it: a link without its seal
+#: would make the next run look into what happened.
+swap_guard = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,6 @@ class Snapshot:
     def snapshot_id(self) -> str:
         """The time in the name: what `puretalk rollback` takes."""
         return f"{self.created_at:{_TIME_FORMAT}}"
-
-
-@dataclass(frozen=True)
-class Retention:
-    """Which snapshots stay: the newest `last`, then one an hour for `hourly` hours, one a day for `daily` days, all
-    together within `budget` bytes (0: no limit). The current one and the one before it stay in any case."""
-
-    last: int = 5
-    hourly: int = 24
-    daily: int = 14
-    budget: int = 0
 
 
 class SnapshotStore:
@@ -125,7 +118,7 @@ class SnapshotStore:
                 f"Where there is none: move {PUBLISHED_NAME} away to start anew.",
             )
 
-    def publish(self, work_file: Path, snapshot_id: str, *, on_step: StepListener) -> Path:
+    def publish(self, work_file: Path, snapshot_id: str, *, listener: Listener = SILENT) -> Path:
         """Make a closed work file the snapshot that readers get. Until the last step, nothing has changed for them."""
         log = work_file.with_name(work_file.name + ".wal")
         if log.exists():
@@ -133,16 +126,16 @@ class SnapshotStore:
         self.refuse_foreign_files()
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"puretalk-{snapshot_id}.duckdb"
-        on_step("publish: sync")
+        listener.on_step(Step.PUBLISH_SYNC)
         _sync_file(work_file)
         work_file.chmod(self._file_mode)
-        on_step("publish: move")
+        listener.on_step(Step.PUBLISH_MOVE)
         os.rename(work_file, target)
         _sync_folder(self.folder)
-        on_step("publish: verify")
+        listener.on_step(Step.PUBLISH_VERIFY)
         _verify(target, snapshot_id)
-        self._point_to(target, on_step)
-        on_step("publish: done")
+        self._point_to(target, listener)
+        listener.on_step(Step.PUBLISH_DONE)
         return target
 
     def roll_back(self, snapshot_id: str | None) -> Snapshot:
@@ -159,11 +152,11 @@ class SnapshotStore:
             missing = f"there is no untouched snapshot {snapshot_id}" if snapshot_id else "there is no earlier snapshot"
             raise WarehouseError(missing, action="Type `puretalk snapshots` for those that there are.")
         _verify(chosen.path, chosen.snapshot_id)
-        self._point_to(chosen.path, lambda _step: None)
+        self._point_to(chosen.path, SILENT)
         return chosen
 
-    def thin(self, retention: Retention, *, now: datetime) -> list[Snapshot]:
-        """Remove the snapshots that nobody needs any more, and leftovers of killed runs; gives what was removed."""
+    def delete_old(self, retention: RetentionSettings, *, now: datetime) -> list[Snapshot]:
+        """Delete snapshots that the retention does not keep, and seals without a snapshot; gives what was deleted."""
         snapshots = self.list_snapshots()
         kept = set(choose_snapshots(snapshots, retention, now))
         removed = [snapshot for snapshot in snapshots if snapshot not in kept]
@@ -191,30 +184,31 @@ class SnapshotStore:
         """The files of all snapshots, oldest first."""
         return sorted(path for path in self.folder.glob("puretalk-*.duckdb") if _NAME.match(path.name))
 
-    def _point_to(self, target: Path, on_step: StepListener) -> None:
-        on_step("publish: swap")
-        temporary = self.data_dir / f".{PUBLISHED_NAME}.{os.getpid()}"
-        temporary.unlink(missing_ok=True)
-        seal = _prepare_seal(target)  # a disk that is full is met now, while nothing has changed for readers
-        try:
-            try:
-                temporary.symlink_to(target.relative_to(self.data_dir))
-            except (OSError, NotImplementedError) as error:
-                if os.name != "nt" and getattr(error, "errno", None) not in _NO_SYMLINKS:
-                    raise
-                copy_file(target, temporary)
-                temporary.chmod(self._file_mode)
-                _sync_file(temporary)
-            os.replace(temporary, self.published)
-        except OSError as error:
+    def _point_to(self, target: Path, listener: Listener) -> None:
+        with swap_guard:
+            listener.on_step(Step.PUBLISH_SWAP)
+            temporary = self.data_dir / f".{PUBLISHED_NAME}.{os.getpid()}"
             temporary.unlink(missing_ok=True)
-            raise WarehouseError(f"the link to the new snapshot could not be made: {error.strerror}") from error
-        _sync_folder(self.data_dir)
-        on_step("publish: seal")
-        seal.replace(_seal_path(target))
+            seal = _prepare_seal(target)  # a disk that is full is met now, while nothing has changed for readers
+            try:
+                try:
+                    temporary.symlink_to(target.relative_to(self.data_dir))
+                except (OSError, NotImplementedError) as error:
+                    if os.name != "nt" and getattr(error, "errno", None) not in _NO_SYMLINKS:
+                        raise
+                    copy_file(target, temporary)
+                    temporary.chmod(self._file_mode)
+                    _sync_file(temporary)
+                os.replace(temporary, self.published)
+            except OSError as error:
+                temporary.unlink(missing_ok=True)
+                raise WarehouseError(f"the link to the new snapshot could not be made: {error.strerror}") from error
+            _sync_folder(self.data_dir)
+            listener.on_step(Step.PUBLISH_SEAL)
+            seal.replace(_seal_path(target))
 
 
-def choose_snapshots(snapshots: list[Snapshot], retention: Retention, now: datetime) -> Iterator[Snapshot]:
+def choose_snapshots(snapshots: list[Snapshot], retention: RetentionSettings, now: datetime) -> Iterator[Snapshot]:
     """Those of `snapshots` (newest first) that the retention keeps. Pure."""
     kept: list[Snapshot] = []
     hours: set[str] = set()
@@ -223,9 +217,9 @@ def choose_snapshots(snapshots: list[Snapshot], retention: Retention, now: datet
     for at, snapshot in enumerate(snapshots):
         hour, day = f"{snapshot.created_at:%Y%m%d%H}", f"{snapshot.created_at:%Y%m%d}"
         age = now - snapshot.created_at
-        is_hourly = hour not in hours and age <= timedelta(hours=retention.hourly)
-        is_daily = day not in days and age <= timedelta(days=retention.daily)
-        if at < retention.last or at in (current_at, current_at + 1) or is_hourly or is_daily:
+        is_hourly = hour not in hours and age <= timedelta(hours=retention.keep_hourly)
+        is_daily = day not in days and age <= timedelta(days=retention.keep_daily)
+        if at < retention.keep_last or at in (current_at, current_at + 1) or is_hourly or is_daily:
             kept.append(snapshot)
             hours.add(hour)
             days.add(day)
@@ -233,7 +227,7 @@ def choose_snapshots(snapshots: list[Snapshot], retention: Retention, now: datet
     for snapshot in kept:
         total += snapshot.size
         needed = snapshots.index(snapshot) in (current_at, current_at + 1)
-        if needed or retention.budget == 0 or total <= retention.budget:
+        if needed or retention.disk_budget == 0 or total <= retention.disk_budget:
             yield snapshot
         else:
             total -= snapshot.size

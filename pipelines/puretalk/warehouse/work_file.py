@@ -1,4 +1,4 @@
-"""The warehouse: a private work file in which a sync happens, and the snapshot that it becomes.
+"""The warehouse: a private work file in which a run happens, and the snapshot that it becomes.
 
 A sync copies the published snapshot to a work file, loads into it, builds the models, runs the checks, seals it and
 publishes it. Whatever fails before that leaves readers with the last good snapshot, and the next sync with nothing to
@@ -17,17 +17,24 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.assistants.tables import SCHEMA, STORAGE_SCHEMA, TABLES
+from puretalk import __version__
+from puretalk.assistants.versions import CURRENT, VERSION_COLUMNS
+from puretalk.catalogue import TABLES
 from puretalk.database import OFFLINE, quote_literal
 from puretalk.errors import ConfigurationError, WarehouseError
-from puretalk.warehouse.snapshots import Retention, SnapshotStore, StepListener, copy_file
+from puretalk.listener import SILENT, Listener, Step
+from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.settings import RetentionSettings, Settings
+from puretalk.warehouse.carry_over import carry_over
+from puretalk.warehouse.snapshots import SnapshotStore, copy_file
 
-#: dlt merges through a schema of its own; nothing of it belongs into what is published.
+#: dlt merges through a schema of its own, which must not be published.
 STAGING_SCHEMA = f"{STORAGE_SCHEMA}_staging"
+#: Failed work files, and kept work folders, that stay for inspection.
 FAILED_KEPT = 3
-#: Bytes that must be free beside what a copy of the snapshot takes.
+#: Bytes that must be free in addition to a copy of the snapshot.
 DISK_MARGIN = 16 * 2**20
-#: A file of more bytes than this, of which more than this share is holes, is written anew.
+#: A file of more bytes than this, of which more than this share is free blocks, is compacted.
 _COMPACT_SIZE = 64 * 2**20
 _COMPACT_SHARE = 0.5
 
@@ -37,6 +44,11 @@ _SNAPSHOT_COLUMNS = {
     "run_id": ("VARCHAR", "Key of the newest sync in it (sync_runs); NULL before the first."),
     "assistants": ("BIGINT", "Rows of assistants, for a reader who wants to be sure to see the whole."),
     "assistant_versions": ("BIGINT", "Rows of assistant_versions, likewise."),
+    **{
+        column: ("INTEGER", f"Version of {what} that this snapshot was written with; see docs/upgrading.md.")
+        for column, what in VERSION_COLUMNS.items()
+    },
+    "puretalk_version": ("VARCHAR", "Release of puretalk that wrote this snapshot."),
 }
 
 
@@ -63,11 +75,15 @@ class Warehouse:
         self._failed = data_dir / "failed"
 
     @contextlib.contextmanager
-    def open_work_file(self, *, on_step: StepListener) -> Iterator[WorkFile]:
-        """A work file with what is published in it. Its folder is removed at the end, however it ends."""
-        on_step("work: sweep")
+    def open_work_file(self, *, listener: Listener = SILENT, keep: bool = False) -> Iterator[WorkFile]:
+        """A work file that holds what is published, carried over to this release's tables.
+
+        Its folder is removed at the end, however it ends; with `keep` it is moved to `kept/` instead. Raises
+        WarehouseError when a newer release wrote what is published.
+        """
+        listener.on_step(Step.SWEEP)
         self.snapshots.sweep()
-        shutil.rmtree(self._work, ignore_errors=True)  # we hold the lock: whatever lies there is dead
+        shutil.rmtree(self._work, ignore_errors=True)  # we hold the lock: what lies there belongs to a dead run
         self.snapshots.refuse_foreign_files()
         current = self.snapshots.current()
         self._check_room(current.stat().st_size if current else 0)
@@ -76,14 +92,27 @@ class Warehouse:
         self._work.chmod(0o700)
         work = WorkFile(folder / "work.duckdb", is_new=current is None)
         try:
-            on_step("work: copy")
+            listener.on_step(Step.COPY)
             if current is None:
                 self._create(work.path)
             else:
                 copy_file(current, work.path)
+                listener.on_step(Step.CARRY_OVER)
+                with contextlib.closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
+                    carry_over(connection)
             yield work
         finally:
+            if keep:
+                self._keep_folder(folder)
             shutil.rmtree(self._work, ignore_errors=True)
+
+    def _keep_folder(self, folder: Path) -> None:
+        """Move a work folder to `kept/`, named by the time (UTC); the newest few stay."""
+        kept = self.data_dir / "kept"
+        kept.mkdir(mode=0o700, exist_ok=True)
+        os.replace(folder, kept / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+        for old in sorted(kept.iterdir())[:-FAILED_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
 
     def keep_failed(self, work: WorkFile, run_name: str) -> Path:
         """Keep a work file that broke a check, for inspection; the newest few stay."""
@@ -94,23 +123,23 @@ class Warehouse:
             old.unlink(missing_ok=True)
         return kept
 
-    def publish(self, work: WorkFile, *, on_step: StepListener) -> Path:
+    def publish(self, work: WorkFile, *, listener: Listener = SILENT) -> Path:
         """Seal the work file and make it what readers get."""
         moment = self._next_moment()
         snapshot_id = f"{moment:%Y%m%dT%H%M%S%fZ}"
-        on_step("seal")
+        listener.on_step(Step.SEAL)
         with contextlib.closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
             seal(connection, snapshot_id, datetime.now(UTC))
             free = _free_share(connection)
         size = work.path.stat().st_size
         if size > _COMPACT_SIZE and free > _COMPACT_SHARE and shutil.disk_usage(work.folder).free > size + DISK_MARGIN:
-            on_step("compact")
+            listener.on_step(Step.COMPACT)
             self._compact(work.path)
-        return self.snapshots.publish(work.path, snapshot_id, on_step=on_step)
+        return self.snapshots.publish(work.path, snapshot_id, listener=listener)
 
-    def thin(self, retention: Retention) -> int:
-        """Remove snapshots that the retention does not keep; how many."""
-        return len(self.snapshots.thin(retention, now=datetime.now(UTC)))
+    def delete_old_snapshots(self, retention: RetentionSettings) -> int:
+        """Delete snapshots that the retention does not keep; how many."""
+        return len(self.snapshots.delete_old(retention, now=datetime.now(UTC)))
 
     def _next_moment(self) -> datetime:
         """Now, but after every snapshot there is: names must sort by time even when the clock was set back."""
@@ -140,7 +169,7 @@ class Warehouse:
         path.chmod(0o600)
 
     def _compact(self, path: Path) -> None:
-        """Write the file anew without its holes; the storage version stays as set."""
+        """Write the file again without its free blocks, with the storage version of the settings."""
         fresh = path.with_name("compact.duckdb")
         self._create(fresh)
         config = {**OFFLINE, "temp_directory": str(path.parent / "compact.tmp")}  # else the current directory's
@@ -167,11 +196,19 @@ WHERE database_name = 'old' AND comment IS NOT NULL
 """
 
 
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of these settings."""
+    storage = settings.storage
+    return Warehouse(settings.data_dir, storage_version=storage.storage_version, file_mode=storage.file_mode_bits)
+
+
 def describe(connection: duckdb.DuckDBPyConnection) -> None:
     """Give a loaded work file the views and comments that readers know, where they are not there yet."""
     connection.execute("SET TimeZone = 'UTC'")
     columns = ", ".join(f"{name} {type_}" for name, (type_, _) in _SNAPSHOT_COLUMNS.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {STORAGE_SCHEMA}.snapshot_info ({columns})")
+    for name, (type_, _) in _SNAPSHOT_COLUMNS.items():  # a snapshot of an earlier release has fewer
+        connection.execute(f"ALTER TABLE {STORAGE_SCHEMA}.snapshot_info ADD COLUMN IF NOT EXISTS {name} {type_}")
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     descriptions = {name: table.description for name, table in TABLES.items()}
     descriptions["snapshot_info"] = "One row: this snapshot. What a reader looks at to know which state it sees."
@@ -203,8 +240,8 @@ def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: dateti
         f"""INSERT INTO {STORAGE_SCHEMA}.snapshot_info
             SELECT ?, ?, (SELECT max(run_id) FROM {STORAGE_SCHEMA}.sync_runs),
                    (SELECT count(*) FROM {STORAGE_SCHEMA}.assistants),
-                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions)""",
-        [snapshot_id, moment],
+                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions), ?, ?, ?, ?""",
+        [snapshot_id, moment, CURRENT.tables, CURRENT.flattening, CURRENT.content_hash, __version__],
     )
     connection.execute("CHECKPOINT")
 

@@ -1,4 +1,4 @@
-"""Claims about a reading: what it believes, what it loads, and when it calls an assistant deleted."""
+"""Claims about a decision: what it believes, what it loads, and when it calls an assistant deleted."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from typing import Any
 
 import pytest
 
-from puretalk.api.client import ApiClient, ClientSettings
+from puretalk.api.client import ApiClient
 from puretalk.assistants.flatten import flatten_assistant
 from puretalk.demo import MISSING, Account, DemoApi
-from puretalk.sync.reading import (
-    Known,
-    KnownAssistant,
-    Observation,
-    Reading,
-    ReadingRules,
-    Spool,
-    iterate_ids_to_load,
-    read_account,
-)
+from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.sync.comparison import Observation
+from puretalk.sync.decision import Decision, decide
+from puretalk.sync.known import Known, KnownAssistant
+from puretalk.sync.options import SyncOptions
+from puretalk.sync.spool import Spool
+from puretalk.sync.verdict import Exact, ForeignAccount
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 Hook = Callable[[int], None]
@@ -43,48 +40,56 @@ def known_from(records: list[Any], *, deleted_ids: set[str] | frozenset[str] = f
     return Known(assistants, users, voices)
 
 
-def remember(reading: Reading) -> Known:
-    """What a warehouse knows after this reading was loaded."""
-    assistants = dict(reading.known.assistants)
-    for assistant_id, standing in reading.standing.items():
-        deviation = reading.deviation(assistant_id)
+def remember(decision: Decision) -> Known:
+    """What a warehouse knows after this decision was loaded."""
+    assistants = dict(decision.comparison.known.assistants)
+    for assistant_id, standing in decision.comparison.standing.items():
+        deviation = decision.comparison.deviation(assistant_id)
         assistants[assistant_id] = KnownAssistant(
-            standing.updated_at, standing.content_hash, LONG_AGO, reading.deleted.get(assistant_id), deviation
+            standing.updated_at, standing.content_hash, LONG_AGO, decision.deleted.get(assistant_id), deviation
         )
-    for assistant_id in reading.deleted.keys() - reading.standing.keys():
+    for assistant_id in decision.deleted.keys() - decision.comparison.standing.keys():
         before = assistants[assistant_id]
         assistants[assistant_id] = KnownAssistant(
-            before.updated_at, before.content_hash, LONG_AGO, reading.deleted[assistant_id], before.deviation
+            before.updated_at, before.content_hash, LONG_AGO, decision.deleted[assistant_id], before.deviation
         )
-    changed = reading.changed_shared()
+    changed = decision.comparison.changed_shared()
     users = {shared.key: shared.content_hash for shared in changed if shared.table.name == "users"}
     voices = {shared.key: shared.content_hash for shared in changed if shared.table.name == "voices"}
     return Known(
         assistants,
-        {**reading.known.users, **users},
-        {**reading.known.voices, **voices},
-        reading.known.rejected | reading.rejected.keys(),
+        {**decision.comparison.known.users, **users},
+        {**decision.comparison.known.voices, **voices},
+        decision.comparison.known.rejected | decision.comparison.rejected.keys(),
     )
 
 
-def read(api: DemoApi, known: Known | None = None, **rules: Any) -> Reading:
-    """One reading; pages one after the other, no pause before a retry."""
+def read(
+    api: DemoApi,
+    known: Known | None = None,
+    *,
+    full_refresh: bool = False,
+    accept_deletions: bool = False,
+    **bounds: Any,
+) -> Decision:
+    """One decision; pages one after the other, no pause before a retry."""
 
     async def no_pause(_: float) -> None:
         await asyncio.sleep(0)
 
-    async def run() -> Reading:
-        settings = ClientSettings(api.key, api.base_url, window=1, retry_budget=1, max_attempts=2)
+    async def run() -> Decision:
+        settings = ApiSettings(api.key, api.base_url, window=1, retry_budget=1, max_attempts=2)
+        options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions)
         async with ApiClient(settings, sleep=no_pause) as client:
             spool = Spool(io.BytesIO())
             now = lambda: datetime.now(UTC)  # noqa: E731
-            return await read_account(client, known or Known(), spool, ReadingRules(**rules), now=now)
+            return await decide(client, known or Known(), spool, DecisionSettings(**bounds), options, now=now)
 
     return asyncio.run(run())
 
 
-def to_load(reading: Reading) -> list[str]:
-    return list(iterate_ids_to_load(reading, full_refresh=False))
+def to_load(decision: Decision) -> list[str]:
+    return list(decision.comparison.ids_to_load())
 
 
 def detail_requests(api: DemoApi) -> list[str]:
@@ -127,57 +132,58 @@ def crowded(crowd: Account) -> Iterator[DemoApi]:
 
 
 def test_everything_is_new_to_an_empty_warehouse(account: Account, api: DemoApi) -> None:
-    reading = read(api)
-    assert reading.kinds() == {"new": 7}
-    assert to_load(reading) == sorted(account.live_ids())
-    assert reading.is_exact
-    assert len(reading.walks) == 1
+    decision = read(api)
+    assert decision.comparison.kinds() == {"new": 7}
+    assert to_load(decision) == sorted(account.live_ids())
+    assert decision.is_exact
+    assert len(decision.walks) == 1
     assert detail_requests(api) == []
 
 
 def test_nothing_of_a_quiet_account_is_news(api: DemoApi, known: Known) -> None:
-    reading = read(api, known)
-    assert reading.kinds() == {"unchanged": 7}
-    assert to_load(reading) == []
-    assert reading.changed_shared() == []
-    assert (reading.news, reading.deleted, reading.held, reading.notes, reading.drift) == ({}, {}, set(), [], {})
-    assert reading.is_exact
+    decision = read(api, known)
+    assert decision.comparison.kinds() == {"unchanged": 7}
+    assert to_load(decision) == []
+    assert decision.comparison.changed_shared() == []
+    assert (decision.comparison.news, decision.comparison.drift, decision.deleted) == ({}, {}, {})
+    assert decision.verdict == Exact()
+    assert decision.is_exact
 
 
 def test_a_full_refresh_loads_everything_and_makes_no_versions(account: Account, api: DemoApi, known: Known) -> None:
-    reading = read(api, known, full_refresh=True)
-    assert list(iterate_ids_to_load(reading, full_refresh=True)) == sorted(account.live_ids())
-    assert all(standing.offset is not None for standing in reading.standing.values())
-    assert reading.news == {}
+    decision = read(api, known, full_refresh=True)
+    assert list(decision.comparison.ids_to_load()) == sorted(account.live_ids())
+    assert all(standing.offset is not None for standing in decision.comparison.standing.values())
+    assert decision.comparison.news == {}
 
 
 def test_a_changed_assistant_is_loaded_with_its_new_version(account: Account, api: DemoApi, known: Known) -> None:
     chosen = account.live_ids()[3]
     account.edit(chosen, prompt="Say yes.")
     flat = flatten_assistant(account.record(chosen))
-    reading = read(api, known)
-    [version] = reading.news[chosen]
-    assert reading.kinds() == {"unchanged": 6, "changed": 1}
-    assert to_load(reading) == [chosen]
+    decision = read(api, known)
+    [version] = decision.comparison.news[chosen]
+    assert decision.comparison.kinds() == {"unchanged": 6, "changed": 1}
+    assert to_load(decision) == [chosen]
     assert version == Observation(flat.updated_at, flat.content_hash, version.received_at, version.offset, False)
-    assert reading.spool.read(version.offset) == account.record(chosen)
+    assert decision.comparison.spool.read(version.offset) == account.record(chosen)
 
 
 def test_a_silent_change_is_loaded_and_marked(account: Account, api: DemoApi, known: Known) -> None:
     chosen = account.live_ids()[3]
     account.edit(chosen, touch=False, prompt="Say yes.")
-    reading = read(api, known)
-    assert reading.kinds() == {"unchanged": 6, "silent": 1}
-    assert to_load(reading) == [chosen]
-    assert [version.is_silent for version in reading.news[chosen]] == [True]
+    decision = read(api, known)
+    assert decision.comparison.kinds() == {"unchanged": 6, "silent": 1}
+    assert to_load(decision) == [chosen]
+    assert [version.is_silent for version in decision.comparison.news[chosen]] == [True]
 
 
 def test_updated_at_that_moves_alone_is_loaded(account: Account, api: DemoApi, known: Known) -> None:
     chosen = account.live_ids()[3]
     account.edit(chosen)
-    reading = read(api, known)
-    assert reading.kinds() == {"unchanged": 6, "changed": 1}
-    assert [version.is_silent for version in reading.news[chosen]] == [False]
+    decision = read(api, known)
+    assert decision.comparison.kinds() == {"unchanged": 6, "changed": 1}
+    assert [version.is_silent for version in decision.comparison.news[chosen]] == [False]
 
 
 def test_the_same_instant_written_otherwise_is_no_change(account: Account, api: DemoApi, known: Known) -> None:
@@ -185,13 +191,13 @@ def test_the_same_instant_written_otherwise_is_no_change(account: Account, api: 
     moment = datetime.fromisoformat(account.record(chosen)["updated_at"])
     elsewhere = moment.astimezone(tz=datetime.fromisoformat("2026-01-01T00:00:00+05:30").tzinfo)
     account.edit(chosen, touch=False, updated_at=elsewhere.isoformat())
-    assert read(api, known).kinds() == {"unchanged": 7}
+    assert read(api, known).comparison.kinds() == {"unchanged": 7}
 
 
 def test_a_state_edited_through_its_own_endpoint_is_seen(account: Account, api: DemoApi, known: Known) -> None:
     chosen = account.live_ids()[0]
     account.edit(chosen, touch=False, llm_states=[{"state_id": "other", "children": []}])
-    assert read(api, known).kinds() == {"unchanged": 6, "silent": 1}
+    assert read(api, known).comparison.kinds() == {"unchanged": 6, "silent": 1}
 
 
 def test_there_and_back_again_makes_two_versions(account: Account, api: DemoApi, known: Known) -> None:
@@ -201,13 +207,13 @@ def test_there_and_back_again_makes_two_versions(account: Account, api: DemoApi,
     second = read(api, known)
     account.edit(chosen, touch=False, prompt=before["prompt"])
     third = read(api, remember(second))
-    assert [version.content_hash for version in second.news[chosen] + third.news[chosen]] == [
+    assert [version.content_hash for version in second.comparison.news[chosen] + third.comparison.news[chosen]] == [
         flatten_assistant({**before, "prompt": "B"}).content_hash,
         flatten_assistant(before).content_hash,
     ]
 
 
-def test_there_and_back_again_within_one_reading_makes_both_versions(
+def test_there_and_back_again_within_one_decision_makes_both_versions(
     account: Account, api: DemoApi, known: Known
 ) -> None:
     chosen = account.live_ids()[0]
@@ -219,15 +225,15 @@ def test_there_and_back_again_within_one_reading_makes_both_versions(
         account.create()  # so that the first walk is not complete
 
     api.after_page = on_walk(1, 1, back)
-    reading = read(api, known)
-    b, a = reading.news[chosen]
+    decision = read(api, known)
+    b, a = decision.comparison.news[chosen]
     assert (a.content_hash, b.content_hash) == (
         known.assistants[chosen].content_hash,
         flatten_assistant({**account.record(chosen), "prompt": "B"}).content_hash,
     )
     assert (a.is_silent, b.is_silent) == (True, True)
     assert b.received_at < a.received_at
-    assert chosen in to_load(reading)
+    assert chosen in to_load(decision)
 
 
 # Completeness
@@ -236,14 +242,14 @@ def test_there_and_back_again_within_one_reading_makes_both_versions(
 def test_an_incomplete_walk_is_walked_again(account: Account, api: DemoApi, known: Known) -> None:
     created: list[str] = []
     api.after_page = on_walk(1, 1, lambda: created.append(account.create()))
-    reading = read(api, known)
-    assert [walk.is_complete for walk in reading.walks] == [False, True]
-    assert to_load(reading) == created
-    assert reading.is_exact
-    assert reading.notes == []
+    decision = read(api, known)
+    assert [walk.is_complete for walk in decision.walks] == [False, True]
+    assert to_load(decision) == created
+    assert decision.is_exact
+    assert list(decision.verdict.notes) == []
 
 
-def test_of_two_answers_in_one_reading_the_newer_wins(account: Account, api: DemoApi, known: Known) -> None:
+def test_of_two_answers_in_one_decision_the_newer_wins(account: Account, api: DemoApi, known: Known) -> None:
     chosen = account.live_ids()[0]
 
     def change() -> None:
@@ -251,9 +257,9 @@ def test_of_two_answers_in_one_reading_the_newer_wins(account: Account, api: Dem
         account.create()
 
     api.after_page = on_walk(1, 1, change)
-    reading = read(api, known)
-    assert reading.standing[chosen].content_hash == flatten_assistant(account.record(chosen)).content_hash
-    assert len(reading.news[chosen]) == 1
+    decision = read(api, known)
+    assert decision.comparison.standing[chosen].content_hash == flatten_assistant(account.record(chosen)).content_hash
+    assert len(decision.comparison.news[chosen]) == 1
 
 
 def test_an_account_that_never_settles_is_bounded_said_and_deletes_nothing(
@@ -262,16 +268,16 @@ def test_an_account_that_never_settles_is_bounded_said_and_deletes_nothing(
     gone = account.live_ids()[0]
     account.delete(gone)
     api.after_page = lambda page: account.create() if page == 1 else None
-    reading = read(api, known, max_walks=3)
-    assert len(reading.walks) == 3
-    assert not reading.is_complete
-    assert not reading.is_exact
-    assert reading.deleted == {}
-    assert set(to_load(reading)) == set(account.live_ids()) - known.live
-    assert reading.notes == ["the number of records moved during the walk (8 → 9)"]
+    decision = read(api, known, max_walks=3)
+    assert len(decision.walks) == 3
+    assert not decision.verdict.is_complete
+    assert not decision.is_exact
+    assert decision.deleted == {}
+    assert set(to_load(decision)) == set(account.live_ids()) - known.live
+    assert list(decision.verdict.notes) == ["the number of records moved during the walk (8 → 9)"]
 
 
-def test_a_deletion_confirmed_in_a_reading_that_stays_incomplete_is_not_loaded(
+def test_a_deletion_confirmed_in_a_decision_that_stays_incomplete_is_not_loaded(
     account: Account, api: DemoApi, known: Known
 ) -> None:
     gone, hidden = account.live_ids()[:2]
@@ -280,11 +286,11 @@ def test_a_deletion_confirmed_in_a_reading_that_stays_incomplete_is_not_loaded(
     # The first walk is complete without the two; one of them is back when its own address is asked.
     api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
     api.before_page = on_walk(2, 2, account.create)
-    reading = read(api, known, max_walks=2)
-    assert [walk.is_complete for walk in reading.walks] == [True, False]
+    decision = read(api, known, max_walks=2)
+    assert [walk.is_complete for walk in decision.walks] == [True, False]
     assert detail_requests(api)[1:] == sorted([gone, hidden])
-    assert reading.deleted == {}
-    assert hidden in reading.standing
+    assert decision.deleted == {}
+    assert hidden in decision.comparison.standing
 
 
 def test_a_count_that_always_lies_is_incomplete_and_deletes_nothing(
@@ -292,8 +298,8 @@ def test_a_count_that_always_lies_is_incomplete_and_deletes_nothing(
 ) -> None:
     account.delete(account.live_ids()[0])
     api.count_lie = 1
-    reading = read(api, known)
-    assert (len(reading.walks), reading.is_complete, reading.deleted) == (4, False, {})
+    decision = read(api, known)
+    assert (len(decision.walks), decision.verdict.is_complete, decision.deleted) == (4, False, {})
 
 
 # Deletions
@@ -303,25 +309,25 @@ def test_a_deleted_assistant_is_confirmed_by_its_own_address(account: Account, a
     gone = account.live_ids()[2]
     account.delete(gone)
     before = datetime.now(UTC)
-    reading = read(api, known)
-    assert reading.deleted.keys() == {gone}
-    assert reading.deleted[gone] >= before
-    assert reading.is_exact
-    assert len(reading.walks) == 1
+    decision = read(api, known)
+    assert decision.deleted.keys() == {gone}
+    assert decision.deleted[gone] >= before
+    assert decision.is_exact
+    assert len(decision.walks) == 1
     assert detail_requests(api) == [min(account.live_ids()), gone]
-    assert to_load(reading) == []
+    assert to_load(decision) == []
 
 
 def test_an_assistant_hidden_by_drift_is_found_and_not_deleted(account: Account, api: DemoApi, known: Known) -> None:
     hidden = account.live_ids()[0]
     account.delete(hidden)
     api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
-    reading = read(api, known)
-    assert [walk.is_complete for walk in reading.walks] == [True, True]
+    decision = read(api, known)
+    assert [walk.is_complete for walk in decision.walks] == [True, True]
     assert detail_requests(api)[-1] == hidden
-    assert (reading.deleted, reading.held) == ({}, set())
-    assert reading.kind(hidden) == "unchanged"
-    assert reading.is_exact
+    assert (decision.deleted, decision.verdict.held) == ({}, set())
+    assert decision.comparison.kind(hidden) == "unchanged"
+    assert decision.is_exact
 
 
 def test_an_assistant_that_only_its_own_address_shows_is_loaded(account: Account, api: DemoApi, known: Known) -> None:
@@ -329,10 +335,10 @@ def test_an_assistant_that_only_its_own_address_shows_is_loaded(account: Account
     account.edit(hidden, prompt="changed while hidden")
     account.delete(hidden)
     api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
-    reading = read(api, known, max_walks=1)
-    assert to_load(reading) == [hidden]
-    assert not reading.is_complete
-    assert reading.notes == ["a walk missed assistants that exist"]
+    decision = read(api, known, max_walks=1)
+    assert to_load(decision) == [hidden]
+    assert not decision.verdict.is_complete
+    assert list(decision.verdict.notes) == ["a walk missed assistants that exist"]
 
 
 def test_an_assistant_that_comes_back_after_its_404_is_not_deleted(
@@ -343,10 +349,10 @@ def test_an_assistant_that_comes_back_after_its_404_is_not_deleted(
     account.delete(hidden)
     api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
     api.before_page = on_walk(2, 1, lambda: account.restore(gone))
-    reading = read(api, known)
-    assert [walk.is_complete for walk in reading.walks] == [True, True]
-    assert reading.deleted == {}
-    assert reading.is_exact
+    decision = read(api, known)
+    assert [walk.is_complete for walk in decision.walks] == [True, True]
+    assert decision.deleted == {}
+    assert decision.is_exact
 
 
 @pytest.mark.parametrize("detail", ["error", "forbidden", "missing"])
@@ -356,10 +362,10 @@ def test_where_its_own_address_says_nothing_a_second_complete_walk_confirms(
     gone = account.live_ids()[2]
     account.delete(gone)
     api.detail = detail
-    reading = read(api, known)
-    assert [walk.is_complete for walk in reading.walks] == [True, True]
-    assert reading.deleted.keys() == {gone}
-    assert reading.is_exact
+    decision = read(api, known)
+    assert [walk.is_complete for walk in decision.walks] == [True, True]
+    assert decision.deleted.keys() == {gone}
+    assert decision.is_exact
 
 
 @pytest.mark.parametrize("detail", ["error", "forbidden", "missing"])
@@ -369,10 +375,10 @@ def test_where_its_own_address_says_nothing_one_complete_walk_holds_back(
     gone = account.live_ids()[2]
     account.delete(gone)
     api.detail = detail
-    reading = read(api, known, max_walks=1)
-    assert (reading.deleted, reading.held) == ({}, {gone})
-    assert not reading.is_exact
-    assert "1 deletions could not be confirmed" in reading.notes
+    decision = read(api, known, max_walks=1)
+    assert (decision.deleted, decision.verdict.held) == ({}, {gone})
+    assert not decision.is_exact
+    assert "1 deletions could not be confirmed" in list(decision.verdict.notes)
 
 
 @pytest.mark.parametrize("detail", ["error", "missing"])
@@ -383,10 +389,10 @@ def test_an_assistant_that_the_second_walk_shows_again_is_neither_deleted_nor_he
     account.delete(hidden)
     api.detail = detail
     api.before_page = on_walk(2, 1, lambda: account.restore(hidden))
-    reading = read(api, known)
-    assert [walk.is_complete for walk in reading.walks] == [True, True]
-    assert (reading.deleted, reading.held, reading.notes) == ({}, set(), [])
-    assert reading.is_exact
+    decision = read(api, known)
+    assert [walk.is_complete for walk in decision.walks] == [True, True]
+    assert (decision.deleted, decision.verdict.held, list(decision.verdict.notes)) == ({}, set(), [])
+    assert decision.is_exact
 
 
 def test_the_last_assistant_of_an_account_can_be_deleted_by_a_person() -> None:
@@ -395,22 +401,22 @@ def test_the_last_assistant_of_an_account_can_be_deleted_by_a_person() -> None:
     known = known_from(account.records())
     account.delete(only)
     with DemoApi(account) as api:
-        assert read(api, known).held == {only}
-        reading = read(api, known, accept_deletions=True)
-    assert reading.deleted.keys() == {only}
-    assert len(reading.walks) == 2, "no other assistant is there to try the address with"
-    assert reading.is_exact
+        assert read(api, known).verdict.held == {only}
+        decision = read(api, known, accept_deletions=True)
+    assert decision.deleted.keys() == {only}
+    assert len(decision.walks) == 2, "no other assistant is there to try the address with"
+    assert decision.is_exact
 
 
-def test_an_assistant_created_and_deleted_during_one_reading_is_kept_as_deleted(
+def test_an_assistant_created_and_deleted_during_one_decision_is_kept_as_deleted(
     account: Account, api: DemoApi, known: Known
 ) -> None:
     short_lived: list[str] = []
     api.before_page = on_walk(1, 1, lambda: short_lived.append(account.create()))
     api.after_page = on_walk(1, 3, lambda: account.delete(short_lived[0]))
-    reading = read(api, known)
-    assert reading.walks[0].is_complete
-    second = read(api, remember(reading))
+    decision = read(api, known)
+    assert decision.walks[0].is_complete
+    second = read(api, remember(decision))
     assert second.deleted.keys() == set(short_lived)
     assert second.is_exact
 
@@ -421,20 +427,20 @@ def test_an_assistant_that_one_walk_showed_and_the_next_did_not_is_kept_as_delet
     short_lived: list[str] = []
     api.before_page = on_walk(1, 2, lambda: short_lived.append(account.create()))
     api.after_page = on_walk(1, 3, lambda: account.delete(short_lived[0]))
-    reading = read(api, known)
-    assert [walk.is_complete for walk in reading.walks] == [False, True]
-    assert reading.deleted.keys() == set(short_lived)
-    assert to_load(reading) == short_lived
-    assert len(reading.news[short_lived[0]]) == 1
+    decision = read(api, known)
+    assert [walk.is_complete for walk in decision.walks] == [False, True]
+    assert decision.deleted.keys() == set(short_lived)
+    assert to_load(decision) == short_lived
+    assert len(decision.comparison.news[short_lived[0]]) == 1
 
 
 def test_a_deleted_assistant_that_comes_back_gets_a_version(account: Account, api: DemoApi) -> None:
     chosen = account.live_ids()[0]
     known = known_from(account.records(), deleted_ids={chosen})
-    reading = read(api, known)
-    assert reading.returned == {chosen}
-    assert to_load(reading) == [chosen]
-    [version] = reading.news[chosen]
+    decision = read(api, known)
+    assert decision.returned == {chosen}
+    assert to_load(decision) == [chosen]
+    [version] = decision.comparison.news[chosen]
     assert version.previous_deleted_at == known.assistants[chosen].deleted_at
     assert not version.is_silent
     assert version.content_hash == known.assistants[chosen].content_hash
@@ -444,9 +450,9 @@ def test_a_deleted_assistant_that_stays_away_is_not_asked_for_again(account: Acc
     chosen = account.live_ids()[0]
     known = known_from(account.records(), deleted_ids={chosen})
     account.delete(chosen)
-    reading = read(api, known)
-    assert (reading.deleted, reading.returned, detail_requests(api)) == ({}, set(), [])
-    assert reading.is_exact
+    decision = read(api, known)
+    assert (decision.deleted, decision.returned, detail_requests(api)) == ({}, set(), [])
+    assert decision.is_exact
 
 
 # Mass deletions
@@ -478,14 +484,16 @@ def test_over_half_of_the_account_and_at_least_ten_is_held_back(of: int, gone: i
     known = known_from(account.records())
     vanished = deleted_of(account, gone)
     with DemoApi(account) as api:
-        reading = read(api, known)
+        decision = read(api, known)
         asked = detail_requests(api)
-    assert (reading.held, reading.deleted.keys()) == ((vanished, set()) if is_held else (set(), vanished))
-    assert reading.is_complete
-    assert reading.is_exact is not is_held
+    assert (decision.verdict.held, decision.deleted.keys()) == ((vanished, set()) if is_held else (set(), vanished))
+    assert decision.verdict.is_complete
+    assert decision.is_exact is not is_held
     if is_held:
         assert asked == []
-        assert reading.notes == [f"{gone} of {of} assistants vanished at once: held back until --accept-deletions"]
+        assert list(decision.verdict.notes) == [
+            f"{gone} of {of} assistants vanished at once: held back until --accept-deletions"
+        ]
 
 
 @pytest.mark.parametrize(
@@ -497,8 +505,8 @@ def test_the_cap_can_be_set(
 ) -> None:
     known = known_from(crowd.records())
     vanished = deleted_of(crowd, gone)
-    reading = read(crowded, known, deletion_cap_share=share, deletion_cap_minimum=minimum)
-    assert reading.held == (vanished if is_held else set())
+    decision = read(crowded, known, deletion_cap_share=share, deletion_cap_minimum=minimum)
+    assert decision.verdict.held == (vanished if is_held else set())
 
 
 def test_what_is_not_deleted_is_loaded_while_a_mass_deletion_is_held_back(crowd: Account, crowded: DemoApi) -> None:
@@ -512,10 +520,10 @@ def test_what_is_not_deleted_is_loaded_while_a_mass_deletion_is_held_back(crowd:
 def test_an_accepted_mass_deletion_is_confirmed_as_any_other(crowd: Account, crowded: DemoApi) -> None:
     known = known_from(crowd.records())
     vanished = deleted_of(crowd, 30)
-    reading = read(crowded, known, accept_deletions=True)
-    assert reading.deleted.keys() == vanished
+    decision = read(crowded, known, accept_deletions=True)
+    assert decision.deleted.keys() == vanished
     assert vanished < set(detail_requests(crowded))
-    assert reading.is_exact
+    assert decision.is_exact
 
 
 def test_deleted_assistants_do_not_count_for_the_share(crowd: Account, crowded: DemoApi) -> None:
@@ -523,21 +531,21 @@ def test_deleted_assistants_do_not_count_for_the_share(crowd: Account, crowded: 
     long_gone = deleted_of(crowd, 20)
     known = known_from(records, deleted_ids=long_gone)
     deleted_of(crowd, 11)  # 11 of the 20 that lived
-    assert len(read(crowded, known).held) == 11
+    assert len(read(crowded, known).verdict.held) == 11
 
 
 def test_an_empty_list_does_not_wipe_the_warehouse(account: Account, api: DemoApi, known: Known) -> None:
     vanished = deleted_of(account, 7)
-    reading = read(api, known)
-    assert (reading.held, reading.deleted) == (vanished, {})
-    assert not reading.is_exact
+    decision = read(api, known)
+    assert (decision.verdict.held, decision.deleted) == (vanished, {})
+    assert not decision.is_exact
 
 
 def test_an_empty_list_that_is_accepted_empties_the_account(account: Account, api: DemoApi, known: Known) -> None:
     vanished = deleted_of(account, 7)
-    reading = read(api, known, accept_deletions=True)
-    assert reading.deleted.keys() == vanished
-    assert reading.is_exact
+    decision = read(api, known, accept_deletions=True)
+    assert decision.deleted.keys() == vanished
+    assert decision.is_exact
 
 
 # Another account
@@ -547,14 +555,19 @@ def test_the_rows_of_another_account_are_not_loaded(known: Known) -> None:
     other = Account(seed=99, assistants=5)
     other.put_raw(0, {"name": "without an id"})
     with DemoApi(other) as api:
-        reading = read(api, known)
+        decision = read(api, known)
         assert detail_requests(api) == []
-    assert reading.is_foreign
-    assert not reading.is_exact
-    assert (reading.held, reading.deleted, reading.news, reading.rejected) == (known.live, {}, {}, {})
-    assert to_load(reading) == []
-    assert reading.changed_shared() == []
-    assert reading.notes == [
+    assert isinstance(decision.verdict, ForeignAccount)
+    assert not decision.is_exact
+    assert (decision.verdict.held, decision.deleted, decision.comparison.news, decision.comparison.rejected) == (
+        known.live,
+        {},
+        {},
+        {},
+    )
+    assert to_load(decision) == []
+    assert decision.comparison.changed_shared() == []
+    assert list(decision.verdict.notes) == [
         "none of the 7 known assistants is in the account: is the key of another account? Nothing was loaded"
     ]
 
@@ -562,25 +575,25 @@ def test_the_rows_of_another_account_are_not_loaded(known: Known) -> None:
 def test_another_account_can_be_accepted(known: Known) -> None:
     other = Account(seed=99, assistants=5)
     with DemoApi(other) as api:
-        reading = read(api, known, accept_deletions=True)
-    assert reading.deleted.keys() == known.live
-    assert to_load(reading) == sorted(other.live_ids())
-    assert reading.is_exact
+        decision = read(api, known, accept_deletions=True)
+    assert decision.deleted.keys() == known.live
+    assert to_load(decision) == sorted(other.live_ids())
+    assert decision.is_exact
 
 
 def test_one_common_assistant_makes_it_the_same_account(account: Account, known: Known) -> None:
     with DemoApi(Account.of([*Account(seed=99, assistants=5).records(), account.records()[0]])) as api:
-        reading = read(api, known)
-    assert not reading.is_foreign
-    assert len(reading.deleted) == 6
+        decision = read(api, known)
+    assert not isinstance(decision.verdict, ForeignAccount)
+    assert len(decision.deleted) == 6
 
 
 def test_a_stale_copy_of_the_account_is_not_taken_for_another_one(account: Account, known: Known) -> None:
     older = [{**record, "updated_at": "2001-01-01T00:00:00Z"} for record in account.records()]
     with DemoApi(Account.of(older), detail="missing") as api:
-        reading = read(api, known)
-    assert not reading.is_foreign
-    assert reading.older == known.live
+        decision = read(api, known)
+    assert not isinstance(decision.verdict, ForeignAccount)
+    assert decision.comparison.older == known.live
 
 
 # Older answers
@@ -605,12 +618,12 @@ def test_an_older_answer_of_a_stale_list_is_not_believed(account: Account, api: 
     known, show_old, show_new = stale_list(account, chosen)
     api.before_page = lambda _: show_old()
     api.after_page = lambda _: show_new()
-    reading = read(api, known)
+    decision = read(api, known)
     assert detail_requests(api)[-1] == chosen
-    assert reading.older == set()
-    assert reading.standing[chosen].content_hash == known.assistants[chosen].content_hash
-    assert to_load(reading) == []
-    assert reading.is_exact
+    assert decision.comparison.older == set()
+    assert decision.comparison.standing[chosen].content_hash == known.assistants[chosen].content_hash
+    assert to_load(decision) == []
+    assert decision.is_exact
 
 
 def test_an_account_that_was_set_back_is_believed_when_its_own_address_says_the_same(
@@ -619,12 +632,12 @@ def test_an_account_that_was_set_back_is_believed_when_its_own_address_says_the_
     chosen = account.live_ids()[0]
     known, show_old, _ = stale_list(account, chosen)
     show_old()
-    reading = read(api, known)
-    assert reading.older == set()
-    assert to_load(reading) == [chosen]
-    assert reading.kinds() == {"unchanged": 6, "changed": 1}
-    assert [version.is_silent for version in reading.news[chosen]] == [False]
-    assert reading.is_exact
+    decision = read(api, known)
+    assert decision.comparison.older == set()
+    assert to_load(decision) == [chosen]
+    assert decision.comparison.kinds() == {"unchanged": 6, "changed": 1}
+    assert [version.is_silent for version in decision.comparison.news[chosen]] == [False]
+    assert decision.is_exact
 
 
 @pytest.mark.parametrize("detail", ["error", "forbidden", "missing"])
@@ -633,15 +646,15 @@ def test_an_older_answer_that_cannot_be_confirmed_is_not_believed(account: Accou
     known, show_old, _ = stale_list(account, chosen)
     show_old()
     api.detail = detail
-    reading = read(api, known)
-    assert reading.older == {chosen}
-    assert (to_load(reading), reading.deleted, reading.held) == ([], {}, set())
-    assert reading.is_complete
-    assert not reading.is_exact
-    assert reading.notes == ["1 answers were older than the warehouse and were not believed"]
+    decision = read(api, known)
+    assert decision.comparison.older == {chosen}
+    assert (to_load(decision), decision.deleted, decision.verdict.held) == ([], {}, set())
+    assert decision.verdict.is_complete
+    assert not decision.is_exact
+    assert list(decision.verdict.notes) == ["1 answers were older than the warehouse and were not believed"]
 
 
-def test_within_a_reading_an_older_answer_does_not_replace_a_newer_one(account: Account, api: DemoApi) -> None:
+def test_within_a_decision_an_older_answer_does_not_replace_a_newer_one(account: Account, api: DemoApi) -> None:
     chosen = account.live_ids()[0]
     known, show_old, show_new = stale_list(account, chosen)
     walks = 0
@@ -653,18 +666,18 @@ def test_within_a_reading_an_older_answer_does_not_replace_a_newer_one(account: 
 
     api.before_page = alternate
     api.after_page = on_walk(1, 1, account.create)
-    reading = read(api, Known())
-    assert len(reading.walks) == 2
-    assert reading.standing[chosen].content_hash == known.assistants[chosen].content_hash
-    assert len(reading.news[chosen]) == 1
+    decision = read(api, Known())
+    assert len(decision.walks) == 2
+    assert decision.comparison.standing[chosen].content_hash == known.assistants[chosen].content_hash
+    assert len(decision.comparison.news[chosen]) == 1
 
 
 def test_an_answer_without_updated_at_is_believed(account: Account, api: DemoApi, known: Known) -> None:
     chosen = account.live_ids()[0]
     account.edit(chosen, touch=False, updated_at=MISSING)
-    reading = read(api, known)
-    assert to_load(reading) == [chosen]
-    assert reading.is_exact
+    decision = read(api, known)
+    assert to_load(decision) == [chosen]
+    assert decision.is_exact
 
 
 # Voices and users
@@ -673,23 +686,23 @@ def test_an_answer_without_updated_at_is_believed(account: Account, api: DemoApi
 def test_a_renamed_voice_makes_no_versions(account: Account, api: DemoApi, known: Known) -> None:
     voice_id = next(record["voice"]["voice_id"] for record in account.records() if record["voice"])
     account.rename_voice(voice_id, "Renamed")
-    reading = read(api, known)
-    assert reading.kinds() == {"unchanged": 7}
-    assert to_load(reading) == []
-    assert [(shared.table.name, shared.key, shared.value["name"]) for shared in reading.changed_shared()] == [
-        ("voices", voice_id, "Renamed")
-    ]
-    assert read(api, remember(reading)).changed_shared() == []
+    decision = read(api, known)
+    assert decision.comparison.kinds() == {"unchanged": 7}
+    assert to_load(decision) == []
+    assert [
+        (shared.table.name, shared.key, shared.value["name"]) for shared in decision.comparison.changed_shared()
+    ] == [("voices", voice_id, "Renamed")]
+    assert read(api, remember(decision)).comparison.changed_shared() == []
 
 
 def test_another_voice_is_a_change_of_the_assistant(account: Account, api: DemoApi, known: Known) -> None:
     first, *others = (record for record in account.records() if record["voice"])
     other = next(record for record in others if record["voice"] != first["voice"])
     account.edit(first["assistant_id"], touch=False, voice=other["voice"])
-    reading = read(api, known)
-    assert reading.kinds() == {"unchanged": 6, "silent": 1}
-    assert to_load(reading) == [first["assistant_id"]]
-    assert reading.changed_shared() == []
+    decision = read(api, known)
+    assert decision.comparison.kinds() == {"unchanged": 6, "silent": 1}
+    assert to_load(decision) == [first["assistant_id"]]
+    assert decision.comparison.changed_shared() == []
 
 
 def two_who_disagree(*, updated: tuple[str, str]) -> Account:
@@ -714,11 +727,11 @@ def test_of_two_that_disagree_about_a_voice_the_one_changed_last_is_believed(
     updated: tuple[str, str], right: str, deviation: dict[str, Any]
 ) -> None:
     with DemoApi(two_who_disagree(updated=updated)) as api:
-        reading = read(api)
-        assert reading.shared["voices", "v"].value["name"] == right
-        assert {assistant_id: reading.deviation(assistant_id) for assistant_id in "ab"} == deviation
-        again = read(api, remember(reading))
-    assert (to_load(again), again.changed_shared()) == ([], [])
+        decision = read(api)
+        assert decision.comparison.shared["voices", "v"].value["name"] == right
+        assert {assistant_id: decision.comparison.deviation(assistant_id) for assistant_id in "ab"} == deviation
+        again = read(api, remember(decision))
+    assert (to_load(again), again.comparison.changed_shared()) == ([], [])
 
 
 def test_a_deviation_that_ends_is_loaded_once_and_makes_no_version() -> None:
@@ -726,19 +739,21 @@ def test_a_deviation_that_ends_is_loaded_once_and_makes_no_version() -> None:
     with DemoApi(account) as api:
         known = remember(read(api))
         account.edit("b", touch=False, voice=account.record("a")["voice"])
-        reading = read(api, known)
-        assert (to_load(reading), reading.news) == (["b"], {})
-        assert to_load(read(api, remember(reading))) == []
+        decision = read(api, known)
+        assert (to_load(decision), decision.comparison.news) == (["b"], {})
+        assert to_load(read(api, remember(decision))) == []
 
 
 def test_a_deleted_assistant_has_no_say_about_a_voice() -> None:
     account = two_who_disagree(updated=("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"))
     with DemoApi(account, page_cap=1) as api:
         api.after_page = on_walk(1, 1, lambda: account.delete("a"))
-        reading = read(api)
-    assert [walk.is_complete for walk in reading.walks] == [False, True]
-    assert (reading.deleted.keys(), reading.standing.keys()) == ({"a"}, {"a", "b"})
-    assert [shared.value["name"] for shared in reading.changed_shared() if shared.table.name == "voices"] == ["Anne"]
+        decision = read(api)
+    assert [walk.is_complete for walk in decision.walks] == [False, True]
+    assert (decision.deleted.keys(), decision.comparison.standing.keys()) == ({"a"}, {"a", "b"})
+    assert [
+        shared.value["name"] for shared in decision.comparison.changed_shared() if shared.table.name == "voices"
+    ] == ["Anne"]
 
 
 # Records that cannot be used
@@ -750,24 +765,24 @@ def test_a_record_that_cannot_be_used_is_kept_with_the_reason_and_known_from_the
     ids = [account.live_ids()[index] for index in (0, 1)]
     account.put_raw(0, None)
     account.put_raw(1, {"assistant_id": 7, "name": "\ud800"})
-    reading = read(api, known)
-    assert [(rejected.reason, rejected.record) for rejected in reading.rejected.values()] == [
+    decision = read(api, known)
+    assert [(rejected.reason, rejected.record) for rejected in decision.comparison.rejected.values()] == [
         ("the record is null, not an object", None),
         (
             "the record's assistant_id is a number",
             {"assistant_id": 7, "name": "\ufffd", "_unencodable": {"name": "\\ud800"}},
         ),
     ]
-    assert reading.is_complete
-    assert reading.deleted.keys() == set(ids)
-    assert read(api, remember(reading)).rejected.keys() == reading.rejected.keys()
+    assert decision.verdict.is_complete
+    assert decision.deleted.keys() == set(ids)
+    assert read(api, remember(decision)).comparison.rejected.keys() == decision.comparison.rejected.keys()
 
 
 def test_drift_counts_the_assistants_that_show_it(account: Account, api: DemoApi, known: Known) -> None:
     first, second = account.live_ids()[:2]
     account.edit(first, surprise=1)
     account.edit(second, surprise=2, voice_boost="yes")
-    assert read(api, known).drift == {
+    assert read(api, known).comparison.drift == {
         "unknown field surprise": {first, second},
         "no bool voice_boost": {second},
     }
@@ -781,9 +796,9 @@ def test_an_account_that_was_accepted_and_exchanged_back_is_another_one_again(ac
     }
     others = known_from(Account(seed=99, assistants=5).records())
     with DemoApi(account) as api:
-        reading = read(api, replace(known, assistants={**gone, **others.assistants}))
-    assert reading.is_foreign
-    assert to_load(reading) == []
+        decision = read(api, replace(known, assistants={**gone, **others.assistants}))
+    assert isinstance(decision.verdict, ForeignAccount)
+    assert to_load(decision) == []
 
 
 @pytest.mark.parametrize("same_time", [True, False])
@@ -791,15 +806,15 @@ def test_an_id_that_comes_twice_in_one_page_is_no_reason_to_stop(same_time: bool
     records = Account(assistants=4).records()
     other = {**records[1], "prompt": "another", **({} if same_time else {"updated_at": "2026-11-05T00:00:00Z"})}
     with DemoApi(Account.of([*records, other])) as api:
-        reading = read(api)
-        again = read(api, remember(reading))
-    assert not reading.is_complete
-    versions = reading.news[records[1]["assistant_id"]]
+        decision = read(api)
+        again = read(api, remember(decision))
+    assert not decision.verdict.is_complete
+    versions = decision.comparison.news[records[1]["assistant_id"]]
     assert [version.content_hash for version in versions] == [
         flatten_assistant(record).content_hash for record in ([records[1]] if same_time else [records[1], other])
     ]
     assert len({version.received_at for version in versions}) == len(versions), "a moment names a version"
-    assert again.news == {}, "it is no news the next time"
+    assert again.comparison.news == {}, "it is no news the next time"
 
 
 def test_an_address_that_does_not_answer_is_tried_once_not_for_each_assistant(account: Account, known: Known) -> None:
@@ -808,7 +823,7 @@ def test_an_address_that_does_not_answer_is_tried_once_not_for_each_assistant(ac
         account.delete(assistant_id)
     with DemoApi(account) as api:
         api.fail("500", times=None, when=lambda asked: asked.path.rstrip("/").endswith(tuple(gone)))
-        reading = read(api, known)
+        decision = read(api, known)
         asked_for = set(detail_requests(api)) & set(gone)
     assert len(asked_for) == 1
-    assert reading.deleted.keys() == set(gone), "two complete walks say so"
+    assert decision.deleted.keys() == set(gone), "two complete walks say so"

@@ -1,0 +1,210 @@
+"""Compare what the API answers with what the warehouse knows: what is new, changed, older, unusable.
+
+A `Comparison` takes one answer at a time. It believes the newest one about each assistant, keeps every one that was
+news (a version each), and never lets an older answer overwrite a newer one. It asks nothing and deletes nothing.
+The rules in plain prose: docs/how-a-sync-decides.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from puretalk.assistants.flatten import Flattened, RejectedRecordError, Shared, find_deviation, flatten_assistant
+from puretalk.assistants.tables import USERS, VOICES
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json
+from puretalk.sync.known import Known
+from puretalk.sync.spool import Spool
+
+Kind = Literal["new", "changed", "silent", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An answer about an assistant that is news: `offset` is its place in the spool. `is_silent`: the content differs
+    from the version before, and updated_at does not."""
+
+    updated_at: datetime | None
+    content_hash: str
+    received_at: datetime
+    offset: int
+    is_silent: bool
+    previous_deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The answer about an assistant that is believed so far, from the warehouse or from this sync.
+
+    `received_at` is None when it is the warehouse's; `offset` is None when the record is not in the spool, because the
+    warehouse has it already."""
+
+    updated_at: datetime | None
+    content_hash: str
+    received_at: datetime | None
+    offset: int | None = None
+    voice: Shared | None = None
+    user: Shared | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that could not be used."""
+
+    observed_at: datetime
+    reason: str
+    record: JSONValue
+    record_hash: str
+
+
+@dataclass
+class Comparison:
+    """What the answers of a sync say against `known`.
+
+    `standing`: id → the answer that is believed; `news`: id → its observations, oldest first; `older`: ids whose answer
+    was older than the warehouse's; `drift`: difference from the documentation → ids. A full refresh believes every
+    answer of the list, older or not, and spools every record.
+    """
+
+    known: Known
+    spool: Spool
+    full_refresh: bool = False
+    standing: dict[str, Standing] = field(default_factory=dict)
+    news: dict[str, list[Observation]] = field(default_factory=dict)
+    older: set[str] = field(default_factory=set)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+    drift: dict[str, set[str]] = field(default_factory=dict)
+    shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
+
+    def observe(self, record: JSONValue, received_at: datetime, *, is_confirmed: bool = False) -> str | None:
+        """Take one answer; gives its assistant_id, or None when it cannot be used. `is_confirmed`: it may take an
+        assistant back to an earlier state."""
+        try:
+            flat = flatten_assistant(record)
+        except RejectedRecordError as error:
+            kept = clean_record(record)
+            digest = hash_json(kept)
+            self.rejected.setdefault(digest, Rejected(received_at, str(error), kept, digest))
+            return None
+        for difference in flat.drift:
+            self.drift.setdefault(difference, set()).add(flat.assistant_id)
+        standing = self.standing.get(flat.assistant_id) or self._standing_in_warehouse(flat.assistant_id)
+        if standing is not None and self._is_older(flat, received_at, standing) and not is_confirmed:
+            if standing.received_at is not None:
+                return flat.assistant_id
+            if not self.full_refresh:
+                self.older.add(flat.assistant_id)
+                return flat.assistant_id
+        self.older.discard(flat.assistant_id)
+        self._believe(flat, received_at, standing, record)
+        return flat.assistant_id
+
+    def forget(self) -> None:
+        """Drop every answer: they are about another account."""
+        for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared):
+            found.clear()
+
+    def kind(self, assistant_id: str) -> Kind:
+        """What happened to an assistant since the warehouse saw it last."""
+        known = self.known.assistants.get(assistant_id)
+        if known is None:
+            return "new"
+        standing = self.standing[assistant_id]
+        if standing.updated_at != known.updated_at:
+            return "changed"
+        return "unchanged" if standing.content_hash == known.content_hash else "silent"
+
+    def kinds(self) -> Counter[Kind]:
+        """How many assistants there are of each kind."""
+        return Counter(self.kind(assistant_id) for assistant_id in self.standing)
+
+    def deviation(self, assistant_id: str) -> JSONObject:
+        """Where the assistant's own answer about its voice or user differs from the one that is believed."""
+        standing = self.standing[assistant_id]
+        result: JSONObject = {}
+        for name, own in (("user", standing.user), ("voice", standing.voice)):
+            if own is not None:
+                difference = find_deviation(own, self.shared[own.table.name, own.key])
+                if difference:
+                    result[name] = difference
+        return result
+
+    def settle_shared(self, deleted: Collection[str]) -> None:
+        """Of assistants that disagree about the same voice or user, believe the one that changed last; a deleted one
+        only where no other shows it."""
+        best: dict[tuple[str, str], tuple[tuple[bool, bool, float, str], Shared]] = {}
+        for assistant_id, standing in self.standing.items():
+            moment = standing.updated_at
+            is_live = assistant_id not in deleted
+            rank = (is_live, moment is not None, moment.timestamp() if moment else 0.0, assistant_id)
+            for own in (standing.user, standing.voice):
+                if own is not None:
+                    place = (own.table.name, own.key)
+                    if place not in best or best[place][0] < rank:
+                        best[place] = (rank, own)
+        self.shared = {place: shared for place, (_, shared) in best.items()}
+
+    def changed_shared(self) -> list[Shared]:
+        """Voices and users that the warehouse does not have like this."""
+        known = {USERS.name: self.known.users, VOICES.name: self.known.voices}
+        return [
+            shared
+            for (table, key), shared in sorted(self.shared.items(), key=lambda entry: entry[0])
+            if known[table].get(key) != shared.content_hash
+        ]
+
+    def ids_to_load(self) -> Iterator[str]:
+        """Ids whose row must be written: news, a changed deviation, or everything on a full refresh; sorted."""
+        for assistant_id in sorted(self.standing):
+            known = self.known.assistants.get(assistant_id)
+            if (
+                self.full_refresh
+                or assistant_id in self.news
+                or known is None
+                or canonical_json(known.deviation) != canonical_json(self.deviation(assistant_id))
+            ):
+                yield assistant_id
+
+    def _standing_in_warehouse(self, assistant_id: str) -> Standing | None:
+        known = self.known.assistants.get(assistant_id)
+        return Standing(known.updated_at, known.content_hash, None) if known else None
+
+    @staticmethod
+    def _is_older(flat: Flattened, received_at: datetime, standing: Standing) -> bool:
+        if flat.updated_at is not None and standing.updated_at is not None and flat.updated_at != standing.updated_at:
+            return flat.updated_at < standing.updated_at
+        # Two answers of the same moment are of the same page. The first is believed: if the second were, the two would
+        # replace each other on every walk.
+        return standing.received_at is not None and received_at <= standing.received_at
+
+    def _believe(self, flat: Flattened, received_at: datetime, standing: Standing | None, record: JSONValue) -> None:
+        assistant_id = flat.assistant_id
+        known = self.known.assistants.get(assistant_id)
+        previous_deleted_at = known.deleted_at if known and assistant_id not in self.news else None
+        is_same = standing is not None and (standing.updated_at, standing.content_hash) == (
+            flat.updated_at,
+            flat.content_hash,
+        )
+        offset = standing.offset if standing is not None and is_same else None
+        is_news = not is_same or previous_deleted_at is not None
+        if offset is None and (is_news or self.full_refresh):
+            offset = self.spool.add(record)
+        if is_news and offset is not None:
+            earlier = self.news.get(assistant_id)
+            if earlier:  # a moment names a version: a second one needs a later moment, even in one page
+                received_at = max(received_at, earlier[-1].received_at + timedelta(microseconds=1))
+            observation = Observation(
+                updated_at=flat.updated_at,
+                content_hash=flat.content_hash,
+                received_at=received_at,
+                offset=offset,
+                is_silent=standing is not None and not is_same and standing.updated_at == flat.updated_at,
+                previous_deleted_at=previous_deleted_at,
+            )
+            self.news.setdefault(assistant_id, []).append(observation)
+        self.standing[assistant_id] = Standing(
+            flat.updated_at, flat.content_hash, received_at, offset, flat.voice, flat.user
+        )

@@ -1,0 +1,33 @@
+"""The process environment in which a sync's dlt runs. dlt reads its settings there, so nothing else can isolate it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def isolated_dlt(folder: Path) -> Iterator[None]:
+    """While it lasts, dlt finds no settings but these, sends nothing, and writes nothing outside of `folder`.
+
+    The .dlt/ of the folder or the HOME that a scheduler starts in is not meant for a sync. Enter it before dlt is
+    imported. The environment of the caller is restored at the end.
+    """
+    ours = {
+        "DLT_PROJECT_DIR": str(folder),
+        "DLT_DATA_DIR": str(folder),
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "RUNTIME__LOG_LEVEL": "CRITICAL",
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

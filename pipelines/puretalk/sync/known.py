@@ -1,0 +1,35 @@
+"""What the warehouse already holds, as far as a sync compares with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from puretalk.json_values import JSONObject
+
+
+@dataclass(frozen=True)
+class KnownAssistant:
+    """What the warehouse has of an assistant. `deviation`: what it keeps of a deviating voice or user."""
+
+    updated_at: datetime | None
+    content_hash: str
+    first_seen_at: datetime | None = None
+    deleted_at: datetime | None = None
+    deviation: JSONObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the warehouse knows: assistants by id, content hashes of users and voices by key, hashes of the rejected."""
+
+    assistants: Mapping[str, KnownAssistant] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
+    voices: Mapping[str, str] = field(default_factory=dict)
+    rejected: frozenset[str] = frozenset()
+
+    @property
+    def live(self) -> set[str]:
+        """Ids of the assistants that are not deleted."""
+        return {assistant_id for assistant_id, known in self.assistants.items() if known.deleted_at is None}

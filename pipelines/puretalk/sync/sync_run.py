@@ -1,0 +1,108 @@
+"""The record of one sync: what it met, what it loaded, what it proved. A row of `sync_runs`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+from puretalk.assistants.flatten import Row
+from puretalk.assistants.tables import USERS, VOICES
+from puretalk.json_values import canonical_json
+from puretalk.sync.decision import Decision
+
+
+@dataclass(frozen=True)
+class SyncRun:
+    """A field for each column of `sync_runs`, which says what it means. Times are UTC. `drift`: what differed from the
+    documented shape → number of records; `notes`: what the sync could not repair, in words."""
+
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    pages: int
+    seen: int
+    api_count: int | None
+    new: int
+    changed: int
+    silent: int
+    unchanged: int
+    older: int
+    deleted: int
+    returned: int
+    held: int
+    rejected: int
+    rejected_new: int
+    users_changed: int
+    voices_changed: int
+    versions: int
+    rows_loaded: int
+    retries: int
+    walks: int
+    is_complete: bool
+    is_exact: bool
+    drift: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_row(self) -> Row:
+        """The row of `sync_runs`: drift and notes as JSON text, NULL where there are none."""
+        row: Row = {each.name: getattr(self, each.name) for each in fields(self)}
+        row["drift"] = canonical_json(dict(self.drift)) if self.drift else None
+        row["notes"] = canonical_json(list(self.notes)) if self.notes else None
+        return row
+
+    def counts(self) -> dict[str, int]:
+        """The fields that are numbers."""
+        return {name: value for name, value in vars(self).items() if type(value) is int}
+
+
+def parse_drift(text: str | None) -> dict[str, int]:
+    """`drift` of a stored row of `sync_runs`."""
+    drift: dict[str, int] = json.loads(text) if text else {}
+    return drift
+
+
+def describe_run(
+    decision: Decision,
+    *,
+    started_at: datetime,
+    finished_at: datetime,
+    versions: int,
+    rows_loaded: int,
+    retries: int,
+) -> SyncRun:
+    """The record of the sync that made this decision; `versions` and `rows_loaded` are what it wrote."""
+    comparison, verdict = decision.comparison, decision.verdict
+    kinds = comparison.kinds()
+    shared = [shared.table for shared in comparison.changed_shared()]
+    walk = decision.walks[-1]
+    return SyncRun(
+        run_id=f"{started_at:%Y%m%dT%H%M%S}.{started_at.microsecond:06d}Z-{secrets.token_hex(3)}",
+        started_at=started_at,
+        finished_at=finished_at,
+        pages=decision.pages,
+        seen=len(walk.ids),
+        api_count=walk.counts[-1] if walk.counts else None,
+        new=kinds["new"],
+        changed=kinds["changed"],
+        silent=kinds["silent"],
+        unchanged=kinds["unchanged"],
+        older=len(comparison.older),
+        deleted=len(decision.deleted),
+        returned=len(decision.returned),
+        held=len(verdict.held),
+        rejected=len(comparison.rejected),
+        rejected_new=len(comparison.rejected.keys() - comparison.known.rejected),
+        users_changed=shared.count(USERS),
+        voices_changed=shared.count(VOICES),
+        versions=versions,
+        rows_loaded=rows_loaded,
+        retries=retries,
+        walks=len(decision.walks),
+        is_complete=verdict.is_complete,
+        is_exact=decision.is_exact,
+        drift={name: len(ids) for name, ids in comparison.drift.items()},
+        notes=verdict.notes,
+    )

@@ -1,0 +1,34 @@
+"""A disk that is full, read-only or forbidden: one error, whoever met it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from puretalk.errors import WarehouseError
+
+_DISK_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # full
+    *(errno.EROFS, errno.EACCES, errno.EPERM),  # forbidden
+    *(errno.EIO, errno.EXDEV, errno.ENOTDIR, errno.EEXIST),  # broken, or something else is there
+}
+
+
+@contextmanager
+def disk_errors(data_dir: Path) -> Iterator[None]:
+    """Turn errors of the operating system and of DuckDB that are about the place into a WarehouseError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise WarehouseError(f"{data_dir} cannot be written: {error.strerror}") from error
+        raise
+    except duckdb.Error as error:
+        text = str(error)
+        if isinstance(error, duckdb.IOException) or "No space left" in text or "out of disk" in text.lower():
+            raise WarehouseError(f"{data_dir} cannot be used: {text.splitlines()[0]}") from error
+        raise
