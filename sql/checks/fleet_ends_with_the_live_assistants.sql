@@ -8,7 +8,7 @@ with last_day as (
         assistants_count,
         recorded_assistants_count
     from marts.fct_daily_fleet
-    where date = (select max(date) from marts.fct_daily_fleet)
+    qualify date = max(date) over ()
 ),
 
 live_assistants as (

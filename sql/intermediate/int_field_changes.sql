@@ -26,15 +26,16 @@ touched as (
                     then list_transform(
                         list_filter(
                             range(1, len(versions.names) + 1),
-                            lambda place: previous.values[place] <> versions.values[place]
+                            lambda index: previous.values[index] <> versions.values[index]
                         ),
-                        lambda place: versions.names[place]
+                        lambda index: versions.names[index]
                     )
-                else list_filter(
-                    list_distinct(list_concat(previous.names, versions.names)),
-                    lambda name: previous.values[list_position(previous.names, name)]
-                    is distinct from versions.values[list_position(versions.names, name)]
-                )
+                else
+                    list_filter(
+                        list_distinct(list_concat(previous.names, versions.names)),
+                        lambda key: previous.values[list_position(previous.names, key)]
+                        is distinct from versions.values[list_position(versions.names, key)]
+                    )
             end
         ) as field
     from versions

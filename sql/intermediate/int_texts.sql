@@ -24,13 +24,13 @@ texts as (
 select
     assistant_id,
 
-    entry.place as place,
-    entry.place as field,
-    entry.text as text,
+    entry['place'] as place,
+    entry['place'] as field,
+    entry['text'] as text,
 
-    entry.place = 'prompt' as is_prompt
+    entry['place'] = 'prompt' as is_prompt
 from texts
-where entry.text is not null and entry.text <> ''
+where entry['text'] <> ''
 
 union all
 

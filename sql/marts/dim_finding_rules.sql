@@ -4,28 +4,34 @@
 with rules (rule, severity, fields, title, description, remedy) as (
     values
     (
-        'undeclared_variable', 'medium', 'prompt, begin_message, llm_states, variables', 'Variable is used but not declared',
-        'A text holds {{name}}, and the assistant declares no variable of that name in any spelling. Names that the platform fills in by itself cannot be told apart.',
+        'undeclared_variable', 'medium', 'prompt, begin_message, llm_states, variables',
+        'Variable is used but not declared',
+        'A text holds {{name}}, and the assistant declares no variable of that name in any spelling. Names that '
+        || 'the platform fills in by itself cannot be told apart.',
         'Declare the variable, or correct its name in the text.'
     ),
     (
         'unused_variable', 'low', 'variables', 'Variable is declared but not used',
-        'The assistant declares a variable that no prompt, message, tool or definition of it holds as {{name}}, in any spelling.',
+        'The assistant declares a variable that no prompt, message, tool or definition of it holds as {{name}}, in '
+        || 'any spelling.',
         'Remove the variable, or use it.'
     ),
     (
-        'variable_case_mismatch', 'medium', 'prompt, begin_message, llm_states, variables', 'Variable is written in another case',
+        'variable_case_mismatch', 'medium', 'prompt, begin_message, llm_states, variables',
+        'Variable is written in another case',
         'A text holds {{Name}}, and the assistant declares name: the same but for upper and lower case.',
         'Write the variable as it is declared.'
     ),
     (
         'secret_in_text', 'high', 'prompt, begin_message, llm_states', 'Looks like a secret in a text',
-        'A text holds what has the form of a key or token (sk-…, AKIA…, ghp_…, xoxb-…, a JWT, a private key, Bearer …), or a password, key or token with its value behind = or :.',
+        'A text holds what has the form of a key or token (sk-…, AKIA…, ghp_…, xoxb-…, a JWT, a private key, '
+        || 'Bearer …), or a password, key or token with its value behind = or :.',
         'Remove it, and replace the key: whoever can read the prompt, or talks the assistant into telling it, has it.'
     ),
     (
         'phone_number_in_prompt', 'low', 'prompt, llm_states', 'Phone number in a prompt',
-        'A prompt holds an international phone number (+ or 00), or one of the form 555-123-4567. Examples and emergency numbers are found too.',
+        'A prompt holds an international phone number (+ or 00), or one of the form 555-123-4567. Examples and '
+        || 'emergency numbers are found too.',
         'Put it into a variable, so that it is not forgotten when it changes.'
     ),
     (
@@ -34,8 +40,10 @@ with rules (rule, severity, fields, title, description, remedy) as (
         'Put it into a variable, and check that callers may be told it.'
     ),
     (
-        'private_url_in_text', 'medium', 'prompt, begin_message, llm_states, tools', 'Address of a private network in a text',
-        'A text holds an http address of the own machine or of a private network (localhost, 10.…, 192.168.…, .local, .internal).',
+        'private_url_in_text', 'medium', 'prompt, begin_message, llm_states, tools',
+        'Address of a private network in a text',
+        'A text holds an http address of the own machine or of a private network (localhost, 10.…, 192.168.…, '
+        || '.local, .internal).',
         'Use an address that the platform can reach, and do not show internal names.'
     ),
     (
@@ -50,8 +58,10 @@ with rules (rule, severity, fields, title, description, remedy) as (
     ),
     (
         'recording_without_notice', 'high', 'call_recording_enabled, begin_message', 'Records without saying so',
-        'Calls are recorded, and the begin message holds no word such as record, aufgezeichnet, enregistré, grabada, gravada. A heuristic: a notice in other words, or later in the call, is not seen.',
-        'Say in the begin message that the call is recorded, or switch recording off. In many countries the law asks for it.'
+        'Calls are recorded, and the begin message holds no word such as record, aufgezeichnet, enregistré, '
+        || 'grabada, gravada. A heuristic: a notice in other words, or later in the call, is not seen.',
+        'Say in the begin message that the call is recorded, or switch recording off. In many countries the law '
+        || 'asks for it.'
     ),
     (
         'no_time_zone', 'low', 'timezone', 'No time zone',
@@ -60,7 +70,8 @@ with rules (rule, severity, fields, title, description, remedy) as (
     ),
     (
         'unlimited_reminders', 'medium', 'reminder_message_frequency, max_reminder_messages', 'Reminders without limit',
-        'Silent callers are reminded (the frequency is above 0), and the number of reminders is not set, or is negative.',
+        'Silent callers are reminded (the frequency is above 0), and the number of reminders is not set, or is '
+        || 'negative.',
         'Set the largest number of reminders.'
     ),
     (
@@ -95,7 +106,8 @@ with rules (rule, severity, fields, title, description, remedy) as (
     ),
     (
         'unreachable_state', 'medium', 'llm_states', 'State cannot be reached',
-        'The state, or one above it, has no id of its own, so that no transition by id leads here. States whose id is taken are reported as duplicate_state_id.',
+        'The state, or one above it, has no id of its own, so that no transition by id leads here. States whose id '
+        || 'is taken are reported as duplicate_state_id.',
         'Give the states ids, each its own.'
     ),
     (
@@ -105,7 +117,8 @@ with rules (rule, severity, fields, title, description, remedy) as (
     ),
     (
         'oversize_prompt', 'medium', 'prompt, llm_states', 'Very long prompt',
-        'A prompt has more than 20,000 characters, about 5,000 tokens: slower and dearer answers, and rules that get lost.',
+        'A prompt has more than 20,000 characters, about 5,000 tokens: slower and dearer answers, and rules that '
+        || 'get lost.',
         'Move knowledge to the knowledge base, and steps to states.'
     ),
     (

@@ -94,8 +94,8 @@ pairs as (
             select
                 *,
                 case
-                    when shape = 'object' then map_values(try_cast(value as map(varchar, json)))
-                    else try_cast(value as json[])
+                    when shape = 'object' then json_extract(value, '$.*')
+                    else json_extract(value, '$[*]')
                 end as items
             from branches
         ),
@@ -105,12 +105,13 @@ pairs as (
                 *,
                 case
                     when shape = 'object' then json_keys(value)
-                    else list_transform(items, lambda item: case
-                        when left(cast(item as varchar), 1) = '{'
-                            then coalesce(item ->> '$.state_id', item ->> '$.functionId', item ->> '$.name')
-                        when left(cast(item as varchar), 1) = '"' and length(cast(item as varchar)) < 200
-                            then item ->> '$'
-                    end)
+                    else
+                        list_transform(items, lambda item: case
+                            when left(cast(item as varchar), 1) = '{'
+                                then coalesce(item ->> '$.state_id', item ->> '$.functionId', item ->> '$.name')
+                            when left(cast(item as varchar), 1) = '"' and length(cast(item as varchar)) < 200
+                                then item ->> '$'
+                        end)
                 end as names
             from lists
         ),
@@ -122,10 +123,11 @@ pairs as (
                 case
                     when len(names) > len(list_distinct(names))
                         then list_transform(range(len(names)), lambda position: '[' || position || ']')
-                    else list_transform(names, lambda name: case
-                        when shape = 'object' and regexp_full_match(name, '[A-Za-z_][A-Za-z0-9_]*') then '.' || name
-                        else '[' || cast(to_json(name) as varchar) || ']'
-                    end)
+                    else
+                        list_transform(names, lambda name: case
+                            when shape = 'object' and regexp_full_match(name, '[A-Za-z_][A-Za-z0-9_]*') then '.' || name
+                            else '[' || cast(to_json(name) as varchar) || ']'
+                        end)
                 end as steps
             from names
         ),
@@ -149,8 +151,8 @@ pairs as (
                 field,
                 path as parent_path,
                 path || step as path,
-                any_value(coalesce(item, cast('null' as json))) filter (where side = 'old') as old_value,
-                any_value(coalesce(item, cast('null' as json))) filter (where side = 'new') as new_value
+                any_value(item) filter (where side = 'old') as old_value,
+                any_value(item) filter (where side = 'new') as new_value
             from items
             group by
                 assistant_id,

@@ -124,8 +124,11 @@ select
     end as lines_removed,
     case
         when changes.old_prompt is not null and changes.new_prompt is not null
-            then greatest(0.0, 1 - coalesce(word_counts.changed_characters, 0)
-                / (length(changes.old_prompt) + length(changes.new_prompt)))
+            then greatest(
+                0.0,
+                1 - coalesce(word_counts.changed_characters, 0)
+                / (length(changes.old_prompt) + length(changes.new_prompt))
+            )
     end as similarity,
 
     changes.prompt_path <> 'prompt' as is_state_prompt,

@@ -49,7 +49,7 @@ conditions as (
 deciding_fields as (
     select distinct
         assistant_id,
-        condition.field as field
+        condition['field'] as field
     from conditions
 ),
 
@@ -111,7 +111,8 @@ condition_starts as (
         conditions.assistant_id,
         coalesce(max(field_history.next_version_number) filter (
             where not case conditions.condition.state
-                when 'contains' then contains(field_history.value, cast(to_json(conditions.condition.text) as varchar)[2:-2])
+                when 'contains'
+                    then contains(field_history.value, cast(to_json(conditions.condition.text) as varchar)[2:-2])
                 when 'lacks' then not contains(field_history.value, cast(to_json(conditions.condition.text) as varchar))
                 when 'blank' then regexp_full_match(field_history.value, 'null|"(\\[nrt]|\s)*"')
                 else field_history.value = field_history.current_value

@@ -68,14 +68,38 @@ sketches as (
     select
         document,
         [
-            [min(xor(sequence_hash, hash(1))), min(xor(sequence_hash, hash(2))), min(xor(sequence_hash, hash(3))), min(xor(sequence_hash, hash(4))), min(xor(sequence_hash, hash(5)))],
-            [min(xor(sequence_hash, hash(6))), min(xor(sequence_hash, hash(7))), min(xor(sequence_hash, hash(8))), min(xor(sequence_hash, hash(9))), min(xor(sequence_hash, hash(10)))],
-            [min(xor(sequence_hash, hash(11))), min(xor(sequence_hash, hash(12))), min(xor(sequence_hash, hash(13))), min(xor(sequence_hash, hash(14))), min(xor(sequence_hash, hash(15)))],
-            [min(xor(sequence_hash, hash(16))), min(xor(sequence_hash, hash(17))), min(xor(sequence_hash, hash(18))), min(xor(sequence_hash, hash(19))), min(xor(sequence_hash, hash(20)))],
-            [min(xor(sequence_hash, hash(21))), min(xor(sequence_hash, hash(22))), min(xor(sequence_hash, hash(23))), min(xor(sequence_hash, hash(24))), min(xor(sequence_hash, hash(25)))],
-            [min(xor(sequence_hash, hash(26))), min(xor(sequence_hash, hash(27))), min(xor(sequence_hash, hash(28))), min(xor(sequence_hash, hash(29))), min(xor(sequence_hash, hash(30)))],
-            [min(xor(sequence_hash, hash(31))), min(xor(sequence_hash, hash(32))), min(xor(sequence_hash, hash(33))), min(xor(sequence_hash, hash(34))), min(xor(sequence_hash, hash(35)))],
-            [min(xor(sequence_hash, hash(36))), min(xor(sequence_hash, hash(37))), min(xor(sequence_hash, hash(38))), min(xor(sequence_hash, hash(39))), min(xor(sequence_hash, hash(40)))]
+            [
+                min(xor(sequence_hash, hash(1))), min(xor(sequence_hash, hash(2))), min(xor(sequence_hash, hash(3))),
+                min(xor(sequence_hash, hash(4))), min(xor(sequence_hash, hash(5)))
+            ],
+            [
+                min(xor(sequence_hash, hash(6))), min(xor(sequence_hash, hash(7))), min(xor(sequence_hash, hash(8))),
+                min(xor(sequence_hash, hash(9))), min(xor(sequence_hash, hash(10)))
+            ],
+            [
+                min(xor(sequence_hash, hash(11))), min(xor(sequence_hash, hash(12))), min(xor(sequence_hash, hash(13))),
+                min(xor(sequence_hash, hash(14))), min(xor(sequence_hash, hash(15)))
+            ],
+            [
+                min(xor(sequence_hash, hash(16))), min(xor(sequence_hash, hash(17))), min(xor(sequence_hash, hash(18))),
+                min(xor(sequence_hash, hash(19))), min(xor(sequence_hash, hash(20)))
+            ],
+            [
+                min(xor(sequence_hash, hash(21))), min(xor(sequence_hash, hash(22))), min(xor(sequence_hash, hash(23))),
+                min(xor(sequence_hash, hash(24))), min(xor(sequence_hash, hash(25)))
+            ],
+            [
+                min(xor(sequence_hash, hash(26))), min(xor(sequence_hash, hash(27))), min(xor(sequence_hash, hash(28))),
+                min(xor(sequence_hash, hash(29))), min(xor(sequence_hash, hash(30)))
+            ],
+            [
+                min(xor(sequence_hash, hash(31))), min(xor(sequence_hash, hash(32))), min(xor(sequence_hash, hash(33))),
+                min(xor(sequence_hash, hash(34))), min(xor(sequence_hash, hash(35)))
+            ],
+            [
+                min(xor(sequence_hash, hash(36))), min(xor(sequence_hash, hash(37))), min(xor(sequence_hash, hash(38))),
+                min(xor(sequence_hash, hash(39))), min(xor(sequence_hash, hash(40)))
+            ]
         ] as bands
     from sequences
     group by document
@@ -119,7 +143,7 @@ matches as (
         candidates.document,
         candidates.other,
         cast(len(list_filter(
-            list_zip(flatten(mine.bands), flatten(others.bands)), lambda pair: pair[1] = pair[2]
+            list_zip(flatten(mine.bands), flatten(others.bands)), lambda two: two[1] = two[2]
         )) as double) / 40 as similarity
     from candidates
     inner join sketches as mine on candidates.document = mine.document
@@ -134,7 +158,7 @@ followed as (
         similarity
     from matches
     where similarity >= 0.8
-    qualify row_number() over (partition by document order by similarity desc, other) = 1
+    qualify row_number() over (partition by document order by similarity desc, other asc) = 1
 ),
 
 -- A follows B, B follows C: all three are one group, named by its root. Twenty steps are enough for any real fleet.
@@ -170,11 +194,17 @@ likenesses as (
         document,
         least(0.99, max(similarity)) as similarity
     from (
-        select document, similarity from followed
+        select
+            document,
+            similarity
+        from followed
 
         union all
 
-        select other as document, similarity from followed
+        select
+            other as document,
+            similarity
+        from followed
     ) as both_sides
     group by document
 ),

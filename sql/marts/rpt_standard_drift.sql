@@ -34,8 +34,8 @@ named as (
         assistant_id,
         user_id,
         assistant_name,
-        entry.setting as setting,
-        coalesce(entry.value, '(none)') as value
+        entry['setting'] as setting,
+        coalesce(entry['value'], '(none)') as value
     from settings
 ),
 
