@@ -1,4 +1,4 @@
--- Claim: the fleet of the last day is what dim_assistants holds, type by type and model by model.
+-- Claim: the fleet of the last day has the same counts by type and model as dim_assistants.
 -- Identity: fct_daily_fleet (last day) = dim_assistants (live).
 
 with last_day as (

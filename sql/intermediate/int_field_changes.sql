@@ -1,7 +1,7 @@
--- Grain: a top-level field of the configuration that differs between a version and the one before.
--- Question: which fields did each version touch? (The one place that compares whole configurations.)
+-- Grain: a top-level field of the configuration that differs between a version and the previous one.
+-- Question: which fields did each version change? (Only this model compares whole configurations.)
 
--- Materialized: each configuration is read once, though each is both a version and the one before the next.
+-- Materialized so that each configuration is parsed once: it is read as a version and again as the previous version.
 with versions as materialized (
     select
         assistant_id,

@@ -1,9 +1,9 @@
 -- Grain: a finding of the audit in a live assistant.
--- Question: which rule applies to what, and by which conditions on the configuration?
+-- Question: which rule found what, and under which conditions on the configuration?
 
 -- `conditions` say how to recognise the finding in an earlier version, field by field: the field `contains` a text,
--- or `lacks` it, is `blank`, or is the `same` as now. `evidence` tells findings of one rule and place apart; it may
--- hold a secret, and is not published.
+-- or `lacks` it, is `blank`, or is the `same` as now. `evidence` distinguishes the findings of one rule and place. It
+-- may hold a secret and is not published.
 with live_assistants as (
     select * from staging.stg_assistants
     where is_live
@@ -149,7 +149,7 @@ found as (
                 ]
         end as conditions
     from variables
-    -- a declared variable that is used in another spelling is reported where it is used
+    -- A declared variable that is used in another spelling is reported where it is used.
     where not is_declared or matching_variable is null
 
     union all

@@ -1,8 +1,8 @@
--- Grain: a prompt (of an assistant, or of a state) that a version brought, changed or took away.
+-- Grain: a prompt (of an assistant, or of a state) that a version added, changed or removed.
 -- Question: what was the text of each prompt before and after each version?
 
--- First versions bring all their prompts. Later ones are taken from what they changed: a changed prompt as it stands,
--- an added or removed state (or list of states) with all the states below it.
+-- The first version adds all its prompts. For a later version only its changes are read: a changed prompt, or an added
+-- or removed state (or list of states) with all the states below it.
 with recursive first_times as (
     select
         assistant_id,
@@ -66,7 +66,7 @@ pieces as (
     where new_value is not null
 ),
 
--- A piece is a prompt, a list of states, or a state; whatever else a state holds is left out.
+-- A piece is a prompt, a list of states, or a state. Other fields of a state are left out.
 placed as (
     select
         *,

@@ -1,5 +1,5 @@
 -- Grain: a text of a live assistant that people wrote: a prompt, a message, a definition.
--- Question: where does what stand? (What the audit reads.)
+-- Question: which texts does an assistant have, and where? (The audit reads them.)
 
 with live_assistants as (
     select * from staging.stg_assistants

@@ -26,7 +26,7 @@ live_assistants as (
     where is_live
 ),
 
--- Lines that stand on one side more often than on the other: -1 for each one removed, +1 for each one added.
+-- Lines that one side has more often than the other: -1 for each removed line, +1 for each added line.
 lines as (
     select
         change_id,
@@ -64,7 +64,7 @@ line_counts as (
     group by change_id
 ),
 
--- Within those lines, the words that stand on one side more often, with the space behind each.
+-- Within those lines, the words that one side has more often, each with the space after it.
 changed_words as (
     select
         change_id,

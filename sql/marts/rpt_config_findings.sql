@@ -53,7 +53,7 @@ deciding_fields as (
     from conditions
 ),
 
--- Each value that a deciding field has had, with the version that brought it. A field that is not there is a null.
+-- Each value that a deciding field has had, with the version that set it. A missing field counts as null.
 first_values as (
     select
         deciding_fields.assistant_id,
@@ -104,7 +104,7 @@ field_history as (
     )
 ),
 
--- The condition holds again since the value that followed the last one under which it did not hold.
+-- The condition has been true since the value that followed the last value for which it was false.
 condition_starts as (
     select
         conditions.finding_id,

@@ -1,11 +1,11 @@
 -- Grain: a prompt of a live assistant that another prompt repeats.
 -- Question: which prompts are copies of each other, exact or nearly so?
 
--- Exact copies are found by the hash of the text without differences in case and white space. Near ones are found by
--- min-hash: of the hashes of all three-word sequences (in the first 20,000 characters) the nearest to each of 40 fixed
--- points is kept; two texts agree in as large a share of these as they share of their sequences. Only texts that agree
--- in a band of five are compared at all, each with the first and with the previous text of the band, which keeps the
--- work linear. Texts of fewer than 30 words are compared for exact copies only.
+-- Exact copies have the same hash after case and white space are normalized. Near copies are found by min-hash: all
+-- three-word sequences in the first 20,000 characters are hashed, and the hash nearest to each of 40 fixed points is
+-- kept. The share of kept hashes that two texts have in common estimates the share of sequences in common. The 40
+-- hashes form bands of five. Only texts that agree in a whole band are compared, each with the first and the previous
+-- text of that band, so the work grows linearly. Texts of fewer than 30 words are only compared for exact copies.
 with recursive live_assistants as (
     select
         assistant_id,
@@ -150,7 +150,7 @@ matches as (
     inner join sketches as others on candidates.other = others.document
 ),
 
--- Each text follows the most similar of its matches; in a tie the first.
+-- Each text points to its most similar match; the first one if several are equally similar.
 followed as (
     select
         document,
@@ -161,7 +161,7 @@ followed as (
     qualify row_number() over (partition by document order by similarity desc, other asc) = 1
 ),
 
--- A follows B, B follows C: all three are one group, named by its root. Twenty steps are enough for any real fleet.
+-- If A points to B and B to C, all three are one group, named by C. Twenty steps are enough for any real fleet.
 roots as (
     select
         document,
@@ -188,7 +188,7 @@ last_roots as (
     group by document
 ),
 
--- An estimate cannot tell very similar from the same; only exact copies are said to be 1.
+-- The estimate cannot distinguish very similar texts from equal ones, so only exact copies get 1.
 likenesses as (
     select
         document,
