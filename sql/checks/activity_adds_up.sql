@@ -1,4 +1,4 @@
--- Claim: over all weeks, what was created, changed and deleted is what the assistants and their versions show.
+-- Claim: the weekly counts of created, changed and deleted assistants add up to what assistants and versions show.
 -- Identity: sum(rpt_weekly_activity) = dim_assistants and fct_assistant_versions.
 
 with activity as (

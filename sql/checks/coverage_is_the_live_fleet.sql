@@ -1,4 +1,4 @@
--- Claim: the groups of rpt_coverage hold all live assistants, each once.
+-- Claim: each live assistant is counted in exactly one group of rpt_coverage.
 -- Identity: sum(rpt_coverage) = dim_assistants (live).
 
 with coverage as (

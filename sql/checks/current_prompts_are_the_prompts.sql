@@ -1,4 +1,4 @@
--- Claim: the current versions of an assistant's prompts are as long as its prompts are.
+-- Claim: the current prompt versions of an assistant have the same total length as its prompts.
 -- Identity: sum(fct_prompt_versions, current) = dim_assistants.
 
 with assistants as (

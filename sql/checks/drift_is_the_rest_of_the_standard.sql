@@ -1,4 +1,4 @@
--- Claim: for each setting, those who deviate and those who do not are the live fleet.
+-- Claim: for each setting, the deviating and the standard assistants together are the live fleet.
 -- Identity: rows of rpt_standard_drift = (1 - standard_share) * live assistants.
 
 with live_assistants as (

@@ -1,4 +1,4 @@
--- Claim: each group of duplicates has as many prompts and assistants as it says, and at least two prompts.
+-- Claim: the counts of each group of duplicates match its rows, and it has at least two prompts.
 -- Identity: prompts_count = rows of the group.
 
 with groups as (

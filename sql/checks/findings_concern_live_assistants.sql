@@ -1,4 +1,4 @@
--- Claim: each finding is of a live assistant, follows a known rule, and was seen in one of its versions.
+-- Claim: each finding belongs to a live assistant and a known rule, and was first seen in one of its versions.
 -- Identity: first_seen_at is the beginning of a version.
 
 with findings as (

@@ -1,4 +1,4 @@
--- Claim: the fleet of the last day is what dim_assistants holds, type by type and model by model.
+-- Claim: the fleet of the last day has the same counts by type and model as dim_assistants.
 -- Identity: fct_daily_fleet (last day) = dim_assistants (live).
 
 with last_day as (
@@ -8,7 +8,7 @@ with last_day as (
         assistants_count,
         recorded_assistants_count
     from marts.fct_daily_fleet
-    where date = (select max(date) from marts.fct_daily_fleet)
+    qualify date = max(date) over ()
 ),
 
 live_assistants as (

@@ -1,4 +1,4 @@
--- Claim: on no day are there fewer than no assistants, or more recorded ones than there are.
+-- Claim: no daily count is negative, and no day has more recorded assistants than assistants.
 -- Identity: 0 <= recorded <= assistants.
 
 select

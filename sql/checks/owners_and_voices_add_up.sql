@@ -1,4 +1,4 @@
--- Claim: the assistants of all owners, and of all voices, plus those without, are all assistants.
+-- Claim: assistants by owner, plus those without an owner, are all assistants; the same holds by voice.
 -- Identity: sum(dim_users) = sum(dim_voices) = dim_assistants.
 
 with assistants as (

@@ -1,4 +1,4 @@
--- Claim: each live assistant has as many rows in dim_llm_states, tools and prompt characters as it counts itself.
+-- Claim: the states, tools and prompt characters in dim_llm_states add up to the counts in dim_assistants.
 -- Identity: sum(dim_llm_states) = dim_assistants.
 
 with assistants as (

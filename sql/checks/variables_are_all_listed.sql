@@ -1,4 +1,4 @@
--- Claim: each variable that a live assistant declares is listed as declared, and what is listed is declared or used.
+-- Claim: each variable that a live assistant declares is listed as declared; each listed one is declared or used.
 -- Identity: rpt_variable_usage (declared) = distinct names in dim_assistants' variables.
 
 with live_assistants as (

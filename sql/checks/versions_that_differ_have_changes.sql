@@ -1,5 +1,5 @@
--- Claim: a version has changes when, and only when, it differs from the one before in more than updated_at.
--- Identity: a version without changes has the hash of the one before, or another updated_at.
+-- Claim: a version has changes if and only if it differs from the previous one in more than updated_at.
+-- Identity: a version without changes has the hash of the previous one, or another updated_at.
 
 with versions as (
     select

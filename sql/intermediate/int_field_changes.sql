@@ -1,7 +1,7 @@
--- Grain: a top-level field of the configuration that differs between a version and the one before.
--- Question: which fields did each version touch? (The one place that compares whole configurations.)
+-- Grain: a top-level field of the configuration that differs between a version and the previous one.
+-- Question: which fields did each version change? (Only this model compares whole configurations.)
 
--- Materialized: each configuration is read once, though each is both a version and the one before the next.
+-- Materialized so that each configuration is parsed once: it is read as a version and again as the previous version.
 with versions as materialized (
     select
         assistant_id,
@@ -26,15 +26,16 @@ touched as (
                     then list_transform(
                         list_filter(
                             range(1, len(versions.names) + 1),
-                            lambda place: previous.values[place] <> versions.values[place]
+                            lambda index: previous.values[index] <> versions.values[index]
                         ),
-                        lambda place: versions.names[place]
+                        lambda index: versions.names[index]
                     )
-                else list_filter(
-                    list_distinct(list_concat(previous.names, versions.names)),
-                    lambda name: previous.values[list_position(previous.names, name)]
-                    is distinct from versions.values[list_position(versions.names, name)]
-                )
+                else
+                    list_filter(
+                        list_distinct(list_concat(previous.names, versions.names)),
+                        lambda key: previous.values[list_position(previous.names, key)]
+                        is distinct from versions.values[list_position(versions.names, key)]
+                    )
             end
         ) as field
     from versions

@@ -1,9 +1,9 @@
 -- Grain: a finding of the audit in a live assistant.
--- Question: which rule applies to what, and by which conditions on the configuration?
+-- Question: which rule found what, and under which conditions on the configuration?
 
 -- `conditions` say how to recognise the finding in an earlier version, field by field: the field `contains` a text,
--- or `lacks` it, is `blank`, or is the `same` as now. `evidence` tells findings of one rule and place apart; it may
--- hold a secret, and is not published.
+-- or `lacks` it, is `blank`, or is the `same` as now. `evidence` distinguishes the findings of one rule and place. It
+-- may hold a secret and is not published.
 with live_assistants as (
     select * from staging.stg_assistants
     where is_live
@@ -62,17 +62,22 @@ secrets as (
         unnest(list_concat(
             regexp_extract_all(
                 text,
-                '\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer [A-Za-z0-9._~+/-]{20,}'
+                '\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}'
+                || '|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}'
+                || '|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer [A-Za-z0-9._~+/-]{20,}'
             ),
             regexp_extract_all(
                 text,
-                '(?i)\b(?:password|passwort|passwd|contraseña|senha|mot de passe|api[ _-]?key|secret|token)\s*[:=]\s*["'']?[^\s"''{}<>\[\],;]{6,}'
+                '(?i)\b(?:password|passwort|passwd|contraseña|senha|mot de passe|api[ _-]?key|secret|token)'
+                || '\s*[:=]\s*["'']?[^\s"''{}<>\[\],;]{6,}'
             )
         )) as evidence
     from texts
-    where regexp_matches(
-        text, '(?i)(?:sk|pk|rk)[-_]|akia|gh[pousr]_|xox|eyj|private key|bearer |pass|senha|contrase|key|secret|token'
-    )
+    where
+        regexp_matches(
+            text,
+            '(?i)(?:sk|pk|rk)[-_]|akia|gh[pousr]_|xox|eyj|private key|bearer |pass|senha|contrase|key|secret|token'
+        )
 ),
 
 phone_numbers as (
@@ -81,7 +86,10 @@ phone_numbers as (
         place,
         field,
         unnest(regexp_extract_all(
-            text, '(?:^|[^\w.+-])((?:\+|00)[1-9]\d{0,2}[ ()./-]{0,2}\d[\d ()./-]{5,14}\d|\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4})(?:$|[^\w-])', 1
+            text,
+            '(?:^|[^\w.+-])((?:\+|00)[1-9]\d{0,2}[ ()./-]{0,2}\d[\d ()./-]{5,14}\d'
+            || '|\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4})(?:$|[^\w-])',
+            1
         )) as evidence
     from texts
     where is_prompt
@@ -92,7 +100,9 @@ emails as (
         assistant_id,
         place,
         field,
-        unnest(regexp_extract_all(text, '[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}')) as evidence
+        unnest(regexp_extract_all(
+            text, '[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}'
+        )) as evidence
     from texts
     where is_prompt and contains(text, '@')
 ),
@@ -104,7 +114,10 @@ private_urls as (
         field,
         unnest(regexp_extract_all(
             text,
-            '(?i)https?://(?:[^\s/@"''<>]+@)?(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|[a-z0-9.-]+\.(?:local|internal|intranet|lan|corp))(?:$|[:/?#\s"''<>),.;])[^\s"''<>]*'
+            '(?i)https?://(?:[^\s/@"''<>]+@)?'
+            || '(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+'
+            || '|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|[a-z0-9.-]+\.(?:local|internal|intranet|lan|corp))'
+            || '(?:$|[:/?#\s"''<>),.;])[^\s"''<>]*'
         )) as evidence
     from texts
     where contains(text, '://')
@@ -129,13 +142,14 @@ found as (
                     {'field': regexp_replace(place, ' .*', ''), 'state': 'contains', 'text': variable},
                     {'field': 'variables', 'state': 'contains', 'text': matching_variable}
                 ]
-            else [
-                {'field': regexp_replace(place, ' .*', ''), 'state': 'contains', 'text': variable},
-                {'field': 'variables', 'state': 'lacks', 'text': variable}
-            ]
+            else
+                [
+                    {'field': regexp_replace(place, ' .*', ''), 'state': 'contains', 'text': variable},
+                    {'field': 'variables', 'state': 'lacks', 'text': variable}
+                ]
         end as conditions
     from variables
-    -- a declared variable that is used in another spelling is reported where it is used
+    -- A declared variable that is used in another spelling is reported where it is used.
     where not is_declared or matching_variable is null
 
     union all
@@ -241,7 +255,8 @@ found as (
         and not coalesce(
             regexp_matches(
                 begin_message,
-                '(?i)record|aufgezeichnet|aufzeichn|aufgenommen|mitgeschnitten|mitschn|enregistr|graba|grava|registrat|registraz|opgenomen|opname'
+                '(?i)record|aufgezeichnet|aufzeichn|aufgenommen|mitgeschnitten|mitschn'
+                || '|enregistr|graba|grava|registrat|registraz|opgenomen|opname'
             ),
             false
         )
@@ -265,8 +280,8 @@ found as (
         'unlimited_reminders' as rule,
         'max_reminder_messages' as place,
         '' as evidence,
-        'every ' || reminder_message_frequency || ', at most ' || coalesce(cast(max_reminder_messages as varchar), 'not set')
-            as excerpt,
+        'every ' || reminder_message_frequency
+        || ', at most ' || coalesce(cast(max_reminder_messages as varchar), 'not set') as excerpt,
         [
             {'field': 'reminder_message_frequency', 'state': 'same', 'text': ''},
             {'field': 'max_reminder_messages', 'state': 'same', 'text': ''}

@@ -1,8 +1,8 @@
--- Grain: a prompt (of an assistant, or of a state) that a version brought, changed or took away.
+-- Grain: a prompt (of an assistant, or of a state) that a version added, changed or removed.
 -- Question: what was the text of each prompt before and after each version?
 
--- First versions bring all their prompts. Later ones are taken from what they changed: a changed prompt as it stands,
--- an added or removed state (or list of states) with all the states below it.
+-- The first version adds all its prompts. For a later version only its changes are read: a changed prompt, or an added
+-- or removed state (or list of states) with all the states below it.
 with recursive first_times as (
     select
         assistant_id,
@@ -66,15 +66,19 @@ pieces as (
     where new_value is not null
 ),
 
--- A piece is a prompt, a list of states, or a state; whatever else a state holds is left out.
+-- A piece is a prompt, a list of states, or a state. Other fields of a state are left out.
 placed as (
     select
         *,
         case
             when path = 'prompt' then 'prompt'
             when regexp_full_match(path, 'llm_states((\[(\d+|"([^"\\]|\\.)*")\]\.children)*)') then 'list'
-            when regexp_full_match(path, 'llm_states(\[(\d+|"([^"\\]|\\.)*")\]\.children)*\[(\d+|"([^"\\]|\\.)*")\]') then 'state'
-            when regexp_full_match(path, 'llm_states(\[(\d+|"([^"\\]|\\.)*")\]\.children)*\[(\d+|"([^"\\]|\\.)*")\]\.prompt')
+            when regexp_full_match(path, 'llm_states(\[(\d+|"([^"\\]|\\.)*")\]\.children)*\[(\d+|"([^"\\]|\\.)*")\]')
+                then 'state'
+            when
+                regexp_full_match(
+                    path, 'llm_states(\[(\d+|"([^"\\]|\\.)*")\]\.children)*\[(\d+|"([^"\\]|\\.)*")\]\.prompt'
+                )
                 then 'prompt'
         end as piece
     from pieces
@@ -93,54 +97,69 @@ walk as (
 
     union all
 
-    select
-        assistant_id,
-        version_number,
-        path || child.step as path,
-        child.value,
-        is_new,
-        child.piece
-    from (
-        select
-            assistant_id,
-            version_number,
-            path,
-            is_new,
-            unnest(
-                case
-                    when piece = 'state'
-                        then [
-                            {'step': '.prompt', 'value': json_extract(value, '$.prompt'), 'piece': 'prompt'},
-                            {'step': '.children', 'value': json_extract(value, '$.children'), 'piece': 'list'}
-                        ]
-                    when len(names) = len(list_distinct(names)) and len(names) <= 1000
-                        then list_transform(items, lambda item, place: {
-                            'step': '[' || cast(to_json(names[place]) as varchar) || ']', 'value': item, 'piece': 'state'
-                        })
-                    else list_transform(items, lambda item, place: {
-                        'step': '[' || (place - 1) || ']', 'value': item, 'piece': 'state'
-                    })
-                end
-            ) as child
-        from (
+    (
+        with branches as (
             select
                 *,
-                -- What names the items of a list must be the same here as in fct_config_changes.
+                case when piece = 'list' then json_extract(value, '$[*]') end as items
+            from walk
+            where (piece = 'list' and left(cast(value as varchar), 1) = '[')
+                or (piece = 'state' and left(cast(value as varchar), 1) = '{')
+        ),
+
+        -- The names and steps of list items must be the same here as in fct_config_changes.
+        names as (
+            select
+                *,
                 list_transform(items, lambda item: case
                     when left(cast(item as varchar), 1) = '{'
                         then coalesce(item ->> '$.state_id', item ->> '$.functionId', item ->> '$.name')
                     when left(cast(item as varchar), 1) = '"' and length(cast(item as varchar)) < 200 then item ->> '$'
                 end) as names
-            from (
-                select
-                    *,
-                    case when piece = 'list' then cast(value as json[]) end as items
-                from walk
-                where (piece = 'list' and left(cast(value as varchar), 1) = '[')
-                    or (piece = 'state' and left(cast(value as varchar), 1) = '{')
-            ) as listed
-        ) as named
-    ) as children
+            from branches
+        ),
+
+        steps as (
+            select
+                *,
+                case
+                    when piece = 'state'
+                        then ['.prompt', '.children']
+                    when len(names) = len(list_distinct(names)) and len(names) <= 1000
+                        then list_transform(names, lambda name: '[' || cast(to_json(name) as varchar) || ']')
+                    else list_transform(range(len(names)), lambda position: '[' || position || ']')
+                end as steps
+            from names
+        ),
+
+        children as (
+            select
+                assistant_id,
+                version_number,
+                path,
+                is_new,
+                unnest(steps) as step,
+                unnest(
+                    case when piece = 'state' then json_extract(value, ['$.prompt', '$.children']) else items end
+                ) as value,
+                unnest(
+                    case
+                        when piece = 'state' then ['prompt', 'list']
+                        else list_transform(items, lambda item: 'state')
+                    end
+                ) as piece
+            from steps
+        )
+
+        select
+            assistant_id,
+            version_number,
+            path || step as path,
+            value,
+            is_new,
+            piece
+        from children
+    )
 ),
 
 prompts as (

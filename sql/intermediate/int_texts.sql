@@ -1,5 +1,5 @@
 -- Grain: a text of a live assistant that people wrote: a prompt, a message, a definition.
--- Question: where does what stand? (What the audit reads.)
+-- Question: which texts does an assistant have, and where? (The audit reads them.)
 
 with live_assistants as (
     select * from staging.stg_assistants
@@ -24,13 +24,13 @@ texts as (
 select
     assistant_id,
 
-    entry.place as place,
-    entry.place as field,
-    entry.text as text,
+    entry['place'] as place,
+    entry['place'] as field,
+    entry['text'] as text,
 
-    entry.place = 'prompt' as is_prompt
+    entry['place'] = 'prompt' as is_prompt
 from texts
-where entry.text is not null and entry.text <> ''
+where entry['text'] <> ''
 
 union all
 

@@ -68,7 +68,7 @@ versions as (
     group by assistant_id
 ),
 
--- A change happened when the API says so, unless it was silent, or the API names a time after we had seen it.
+-- The time of a change is updated_at, unless the change was silent or a sync had seen it before that time.
 last_versions as (
     select
         assistant_id,

@@ -1,5 +1,5 @@
 -- Grain: a state of a live assistant, at any depth.
--- Question: how are the conversations built, and which states are empty, doubled or out of reach?
+-- Question: how are the conversations built, and which states are empty, duplicated or unreachable?
 
 with recursive live_assistants as (
     select assistant_id
@@ -36,7 +36,7 @@ tools as (
     group by assistant_id, node
 ),
 
--- From the top down: a state can be reached when it has an id of its own and the state above it can be reached.
+-- From the top down: a state is reachable if it has a unique id and its parent is reachable.
 reached as (
     select
         assistant_id,

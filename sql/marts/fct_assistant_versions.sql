@@ -1,5 +1,5 @@
 -- Grain: a version of an assistant's configuration that a sync observed.
--- Question: what held when, and how much did each version change?
+-- Question: which configuration was valid when, and how much did each version change?
 
 with validity as (
     select
@@ -23,7 +23,7 @@ configurations as (
     from staging.stg_assistant_versions
 ),
 
--- A name, type or model that is no string is NULL, as it is in stg_assistants.
+-- A name, type or model that is not a string is NULL, as in stg_assistants.
 settings as (
     select
         assistant_id,

@@ -1,10 +1,10 @@
 -- Grain: a field path that a version changed.
 -- Question: what changed, when, in which assistant, from what to what?
 
--- Where old and new are both objects, or both lists, the comparison goes one step deeper. The items of a list are
--- paired by what names them (state_id, functionId, name, or the text itself) where that tells them apart, so that a
--- state put in front does not make all others look changed; else by their place. What has more than 1,000 items is
--- compared as a whole, which bounds the work.
+-- Where the old and the new value are both objects, or both lists, their items are compared, at any depth. The items of
+-- an object are paired by key. The items of a list are paired by name (state_id, functionId, name, or the text itself)
+-- if each item of that list has a name of its own, otherwise by position. So a state inserted at the front does not
+-- make the other states look changed. A value with more than 1,000 items is compared as a whole, to limit the work.
 
 with recursive field_changes as (
     select
@@ -37,139 +37,206 @@ whole_fields as (
         end as path,
         old_value,
         new_value,
-        false as is_order,
-        case
-            when left(cast(old_value as varchar), 1) = '{' and left(cast(new_value as varchar), 1) = '{'
-                then greatest(len(json_keys(old_value)), len(json_keys(new_value))) <= 1000
-            when left(cast(old_value as varchar), 1) = '[' and left(cast(new_value as varchar), 1) = '['
-                then greatest(json_array_length(old_value), json_array_length(new_value)) <= 1000
-            else false
-        end as is_branch
+        coalesce(left(cast(old_value as varchar), 1) in ('{', '['), false)
+        and coalesce(left(cast(new_value as varchar), 1) in ('{', '['), false) as has_items
     from field_changes
 ),
 
--- Only what is compared more deeply goes through the recursion: the rest is most of the text.
-steps as (
-    select *
-    from whole_fields
-    where is_branch
-
-    union all
-
+-- A row is a pair: an old and a new value that differ. The recursion adds the pairs of their items. The other fields
+-- hold most of the text and skip the recursion.
+pairs as (
     select
         assistant_id,
         version_number,
         field,
-        path || child.step as path,
-        child.old_value,
-        child.new_value,
-        child.is_order,
-        case
-            when child.is_order then false
-            when left(cast(child.old_value as varchar), 1) = '{' and left(cast(child.new_value as varchar), 1) = '{'
-                then greatest(len(json_keys(child.old_value)), len(json_keys(child.new_value))) <= 1000
-            when left(cast(child.old_value as varchar), 1) = '[' and left(cast(child.new_value as varchar), 1) = '['
-                then greatest(json_array_length(child.old_value), json_array_length(child.new_value)) <= 1000
-            else false
-        end as is_branch
-    from (
-        select
-            *,
-            unnest(list_concat(
-                list_transform(
-                    list_filter(
-                        list_distinct(list_concat(map_keys(old_items), map_keys(new_items))),
-                        lambda step: old_items[step] is distinct from new_items[step]
-                    ),
-                    lambda step: {
-                        'step': step, 'old_value': old_items[step], 'new_value': new_items[step], 'is_order': false
-                    }
-                ),
-                case
-                    when list_filter(map_keys(old_items), lambda step: list_contains(map_keys(new_items), step))
-                        <> list_filter(map_keys(new_items), lambda step: list_contains(map_keys(old_items), step))
-                        then [{
-                            'step': '[]', 'old_value': to_json(map_keys(old_items)),
-                            'new_value': to_json(map_keys(new_items)), 'is_order': true
-                        }]
-                    else []
-                end
-            )) as child
-        from (
+        cast(null as varchar) as parent_path,
+        path,
+        old_value,
+        new_value,
+        false as is_order
+    from whole_fields
+    where has_items
+
+    union all
+
+    (
+        -- From here to `items`, a row holds one side of a pair, so that each rule is written once for both sides.
+        with sides as (
             select
                 assistant_id,
                 version_number,
                 field,
                 path,
-                map(
-                    case
-                        when is_list and len(old_names) = len(list_distinct(old_names))
-                            then list_transform(old_names, lambda name: '[' || cast(to_json(name) as varchar) || ']')
-                        when is_list
-                            then list_transform(range(len(old_list)), lambda place: '[' || place || ']')
-                        else list_transform(json_keys(old_value), lambda name: case
-                            when regexp_full_match(name, '[A-Za-z_][A-Za-z0-9_]*') then '.' || name
+                unnest(['old', 'new']) as side,
+                unnest([old_value, new_value]) as value
+            from pairs
+            where not is_order
+        ),
+
+        shapes as (
+            select
+                *,
+                case
+                    when left(cast(value as varchar), 1) = '{' and len(json_keys(value)) <= 1000 then 'object'
+                    when left(cast(value as varchar), 1) = '[' and json_array_length(value) <= 1000 then 'list'
+                end as shape
+            from sides
+        ),
+
+        branches as (
+            select *
+            from shapes
+            where shape is not null
+            qualify count(*) over (partition by assistant_id, version_number, path, shape) = 2
+        ),
+
+        lists as (
+            select
+                *,
+                case
+                    when shape = 'object' then json_extract(value, '$.*')
+                    else json_extract(value, '$[*]')
+                end as items
+            from branches
+        ),
+
+        names as (
+            select
+                *,
+                case
+                    when shape = 'object' then json_keys(value)
+                    else
+                        list_transform(items, lambda item: case
+                            when left(cast(item as varchar), 1) = '{'
+                                then coalesce(item ->> '$.state_id', item ->> '$.functionId', item ->> '$.name')
+                            when left(cast(item as varchar), 1) = '"' and length(cast(item as varchar)) < 200
+                                then item ->> '$'
+                        end)
+                end as names
+            from lists
+        ),
+
+        -- Materialized because it is read twice.
+        steps as materialized (
+            select
+                *,
+                case
+                    when len(names) > len(list_distinct(names))
+                        then list_transform(range(len(names)), lambda position: '[' || position || ']')
+                    else
+                        list_transform(names, lambda name: case
+                            when shape = 'object' and regexp_full_match(name, '[A-Za-z_][A-Za-z0-9_]*') then '.' || name
                             else '[' || cast(to_json(name) as varchar) || ']'
                         end)
-                    end,
-                    list_transform(old_list, lambda item: coalesce(item, cast('null' as json)))
-                ) as old_items,
-                map(
-                    case
-                        when is_list and len(new_names) = len(list_distinct(new_names))
-                            then list_transform(new_names, lambda name: '[' || cast(to_json(name) as varchar) || ']')
-                        when is_list
-                            then list_transform(range(len(new_list)), lambda place: '[' || place || ']')
-                        else list_transform(json_keys(new_value), lambda name: case
-                            when regexp_full_match(name, '[A-Za-z_][A-Za-z0-9_]*') then '.' || name
-                            else '[' || cast(to_json(name) as varchar) || ']'
-                        end)
-                    end,
-                    list_transform(new_list, lambda item: coalesce(item, cast('null' as json)))
-                ) as new_items
-            from (
-                select
-                    *,
-                    list_transform(old_list, lambda item: case
-                        when left(cast(item as varchar), 1) = '{'
-                            then coalesce(item ->> '$.state_id', item ->> '$.functionId', item ->> '$.name')
-                        when left(cast(item as varchar), 1) = '"' and length(cast(item as varchar)) < 200 then item ->> '$'
-                    end) as old_names,
-                    list_transform(new_list, lambda item: case
-                        when left(cast(item as varchar), 1) = '{'
-                            then coalesce(item ->> '$.state_id', item ->> '$.functionId', item ->> '$.name')
-                        when left(cast(item as varchar), 1) = '"' and length(cast(item as varchar)) < 200 then item ->> '$'
-                    end) as new_names
-                from (
-                    select
-                        *,
-                        left(cast(new_value as varchar), 1) = '[' as is_list,
-                        case
-                            when left(cast(old_value as varchar), 1) = '[' then try_cast(old_value as json[])
-                            else map_values(try_cast(old_value as map(varchar, json)))
-                        end as old_list,
-                        case
-                            when left(cast(new_value as varchar), 1) = '[' then try_cast(new_value as json[])
-                            else map_values(try_cast(new_value as map(varchar, json)))
-                        end as new_list
-                    from steps
-                    where is_branch
-                ) as lists
-            ) as names
-        ) as items
-    ) as children
+                end as steps
+            from names
+        ),
+
+        items as (
+            select
+                assistant_id,
+                version_number,
+                field,
+                path,
+                side,
+                unnest(steps) as step,
+                unnest(items) as item
+            from steps
+        ),
+
+        item_pairs as (
+            select
+                assistant_id,
+                version_number,
+                field,
+                path as parent_path,
+                path || step as path,
+                any_value(item) filter (where side = 'old') as old_value,
+                any_value(item) filter (where side = 'new') as new_value
+            from items
+            group by
+                assistant_id,
+                version_number,
+                field,
+                path,
+                step
+        ),
+
+        orders as (
+            select
+                assistant_id,
+                version_number,
+                field,
+                path,
+                any_value(steps) filter (where side = 'old') as old_steps,
+                any_value(steps) filter (where side = 'new') as new_steps
+            from steps
+            group by
+                assistant_id,
+                version_number,
+                field,
+                path
+        )
+
+        select
+            assistant_id,
+            version_number,
+            field,
+            parent_path,
+            path,
+            old_value,
+            new_value,
+            false as is_order
+        from item_pairs
+        where old_value is distinct from new_value
+
+        union all
+
+        select
+            assistant_id,
+            version_number,
+            field,
+            path as parent_path,
+            path || '[]' as path,
+            to_json(old_steps) as old_value,
+            to_json(new_steps) as new_value,
+            true as is_order
+        from orders
+        where
+            list_filter(old_steps, lambda step: list_contains(new_steps, step))
+            <> list_filter(new_steps, lambda step: list_contains(old_steps, step))
+    )
 ),
 
+-- A pair that has pairs of items is replaced by them.
 changes as (
-    select *
+    select
+        assistant_id,
+        version_number,
+        field,
+        path,
+        old_value,
+        new_value,
+        false as is_order
     from whole_fields
-    where not is_branch
+    where not has_items
 
     union all
 
-    select *
-    from steps
-    where not is_branch
+    select
+        pairs.assistant_id,
+        pairs.version_number,
+        pairs.field,
+        pairs.path,
+        pairs.old_value,
+        pairs.new_value,
+        pairs.is_order
+    from pairs
+    left join pairs as items
+        on pairs.assistant_id = items.assistant_id
+        and pairs.version_number = items.version_number
+        and pairs.path = items.parent_path
+    where items.path is null
 )
 
 select

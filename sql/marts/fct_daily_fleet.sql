@@ -11,7 +11,7 @@ with versions as (
     from marts.fct_assistant_versions
 ),
 
--- A version adds an assistant on the day it begins and takes one away on the day it ends.
+-- A version adds an assistant on the day it begins and subtracts one on the day it ends.
 steps as (
     select
         cast(valid_from as date) as date,

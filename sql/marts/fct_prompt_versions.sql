@@ -26,7 +26,7 @@ live_assistants as (
     where is_live
 ),
 
--- Lines that stand on one side more often than on the other: -1 for each one removed, +1 for each one added.
+-- Lines that one side has more often than the other: -1 for each removed line, +1 for each added line.
 lines as (
     select
         change_id,
@@ -64,7 +64,7 @@ line_counts as (
     group by change_id
 ),
 
--- Within those lines, the words that stand on one side more often, with the space behind each.
+-- Within those lines, the words that one side has more often, each with the space after it.
 changed_words as (
     select
         change_id,
@@ -124,8 +124,11 @@ select
     end as lines_removed,
     case
         when changes.old_prompt is not null and changes.new_prompt is not null
-            then greatest(0.0, 1 - coalesce(word_counts.changed_characters, 0)
-                / (length(changes.old_prompt) + length(changes.new_prompt)))
+            then greatest(
+                0.0,
+                1 - coalesce(word_counts.changed_characters, 0)
+                / (length(changes.old_prompt) + length(changes.new_prompt))
+            )
     end as similarity,
 
     changes.prompt_path <> 'prompt' as is_state_prompt,

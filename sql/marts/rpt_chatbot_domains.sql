@@ -39,8 +39,9 @@ select
     contains(domain, '*') as is_wildcard,
     regexp_full_match(
         host,
-        'localhost|.*\.(localhost|local|internal|lan)|0\.0\.0\.0|127\..*|10\.\d.*|192\.168\..*|172\.(1[6-9]|2\d|3[01])\..*'
+        'localhost|.*\.(localhost|local|internal|lan)'
+        || '|0\.0\.0\.0|127\..*|10\.\d.*|192\.168\..*|172\.(1[6-9]|2\d|3[01])\..*'
     ) or contains(domain, '[::1]') as is_local,
     starts_with(domain, 'http://') as is_http
 from counted
-order by assistants_count desc, domain
+order by assistants_count desc, domain asc

@@ -49,11 +49,11 @@ conditions as (
 deciding_fields as (
     select distinct
         assistant_id,
-        condition.field as field
+        condition['field'] as field
     from conditions
 ),
 
--- Each value that a deciding field has had, with the version that brought it. A field that is not there is a null.
+-- Each value that a deciding field has had, with the version that set it. A missing field counts as null.
 first_values as (
     select
         deciding_fields.assistant_id,
@@ -104,14 +104,15 @@ field_history as (
     )
 ),
 
--- The condition holds again since the value that followed the last one under which it did not hold.
+-- The condition has been true since the value that followed the last value for which it was false.
 condition_starts as (
     select
         conditions.finding_id,
         conditions.assistant_id,
         coalesce(max(field_history.next_version_number) filter (
             where not case conditions.condition.state
-                when 'contains' then contains(field_history.value, cast(to_json(conditions.condition.text) as varchar)[2:-2])
+                when 'contains'
+                    then contains(field_history.value, cast(to_json(conditions.condition.text) as varchar)[2:-2])
                 when 'lacks' then not contains(field_history.value, cast(to_json(conditions.condition.text) as varchar))
                 when 'blank' then regexp_full_match(field_history.value, 'null|"(\\[nrt]|\s)*"')
                 else field_history.value = field_history.current_value

@@ -39,4 +39,4 @@ select
     cast(knowledge_base_count as double) / assistants_count as knowledge_base_share,
     cast(phone_number_count as double) / assistants_count as phone_number_share
 from counted
-order by assistants_count desc, language, assistant_type, model
+order by assistants_count desc, language asc, assistant_type asc, model asc

@@ -1,11 +1,11 @@
 -- Grain: a prompt of a live assistant that another prompt repeats.
 -- Question: which prompts are copies of each other, exact or nearly so?
 
--- Exact copies are found by the hash of the text without differences in case and white space. Near ones are found by
--- min-hash: of the hashes of all three-word sequences (in the first 20,000 characters) the nearest to each of 40 fixed
--- points is kept; two texts agree in as large a share of these as they share of their sequences. Only texts that agree
--- in a band of five are compared at all, each with the first and with the previous text of the band, which keeps the
--- work linear. Texts of fewer than 30 words are compared for exact copies only.
+-- Exact copies have the same hash after case and white space are normalized. Near copies are found by min-hash: all
+-- three-word sequences in the first 20,000 characters are hashed, and the hash nearest to each of 40 fixed points is
+-- kept. The share of kept hashes that two texts have in common estimates the share of sequences in common. The 40
+-- hashes form bands of five. Only texts that agree in a whole band are compared, each with the first and the previous
+-- text of that band, so the work grows linearly. Texts of fewer than 30 words are only compared for exact copies.
 with recursive live_assistants as (
     select
         assistant_id,
@@ -68,14 +68,38 @@ sketches as (
     select
         document,
         [
-            [min(xor(sequence_hash, hash(1))), min(xor(sequence_hash, hash(2))), min(xor(sequence_hash, hash(3))), min(xor(sequence_hash, hash(4))), min(xor(sequence_hash, hash(5)))],
-            [min(xor(sequence_hash, hash(6))), min(xor(sequence_hash, hash(7))), min(xor(sequence_hash, hash(8))), min(xor(sequence_hash, hash(9))), min(xor(sequence_hash, hash(10)))],
-            [min(xor(sequence_hash, hash(11))), min(xor(sequence_hash, hash(12))), min(xor(sequence_hash, hash(13))), min(xor(sequence_hash, hash(14))), min(xor(sequence_hash, hash(15)))],
-            [min(xor(sequence_hash, hash(16))), min(xor(sequence_hash, hash(17))), min(xor(sequence_hash, hash(18))), min(xor(sequence_hash, hash(19))), min(xor(sequence_hash, hash(20)))],
-            [min(xor(sequence_hash, hash(21))), min(xor(sequence_hash, hash(22))), min(xor(sequence_hash, hash(23))), min(xor(sequence_hash, hash(24))), min(xor(sequence_hash, hash(25)))],
-            [min(xor(sequence_hash, hash(26))), min(xor(sequence_hash, hash(27))), min(xor(sequence_hash, hash(28))), min(xor(sequence_hash, hash(29))), min(xor(sequence_hash, hash(30)))],
-            [min(xor(sequence_hash, hash(31))), min(xor(sequence_hash, hash(32))), min(xor(sequence_hash, hash(33))), min(xor(sequence_hash, hash(34))), min(xor(sequence_hash, hash(35)))],
-            [min(xor(sequence_hash, hash(36))), min(xor(sequence_hash, hash(37))), min(xor(sequence_hash, hash(38))), min(xor(sequence_hash, hash(39))), min(xor(sequence_hash, hash(40)))]
+            [
+                min(xor(sequence_hash, hash(1))), min(xor(sequence_hash, hash(2))), min(xor(sequence_hash, hash(3))),
+                min(xor(sequence_hash, hash(4))), min(xor(sequence_hash, hash(5)))
+            ],
+            [
+                min(xor(sequence_hash, hash(6))), min(xor(sequence_hash, hash(7))), min(xor(sequence_hash, hash(8))),
+                min(xor(sequence_hash, hash(9))), min(xor(sequence_hash, hash(10)))
+            ],
+            [
+                min(xor(sequence_hash, hash(11))), min(xor(sequence_hash, hash(12))), min(xor(sequence_hash, hash(13))),
+                min(xor(sequence_hash, hash(14))), min(xor(sequence_hash, hash(15)))
+            ],
+            [
+                min(xor(sequence_hash, hash(16))), min(xor(sequence_hash, hash(17))), min(xor(sequence_hash, hash(18))),
+                min(xor(sequence_hash, hash(19))), min(xor(sequence_hash, hash(20)))
+            ],
+            [
+                min(xor(sequence_hash, hash(21))), min(xor(sequence_hash, hash(22))), min(xor(sequence_hash, hash(23))),
+                min(xor(sequence_hash, hash(24))), min(xor(sequence_hash, hash(25)))
+            ],
+            [
+                min(xor(sequence_hash, hash(26))), min(xor(sequence_hash, hash(27))), min(xor(sequence_hash, hash(28))),
+                min(xor(sequence_hash, hash(29))), min(xor(sequence_hash, hash(30)))
+            ],
+            [
+                min(xor(sequence_hash, hash(31))), min(xor(sequence_hash, hash(32))), min(xor(sequence_hash, hash(33))),
+                min(xor(sequence_hash, hash(34))), min(xor(sequence_hash, hash(35)))
+            ],
+            [
+                min(xor(sequence_hash, hash(36))), min(xor(sequence_hash, hash(37))), min(xor(sequence_hash, hash(38))),
+                min(xor(sequence_hash, hash(39))), min(xor(sequence_hash, hash(40)))
+            ]
         ] as bands
     from sequences
     group by document
@@ -119,14 +143,14 @@ matches as (
         candidates.document,
         candidates.other,
         cast(len(list_filter(
-            list_zip(flatten(mine.bands), flatten(others.bands)), lambda pair: pair[1] = pair[2]
+            list_zip(flatten(mine.bands), flatten(others.bands)), lambda two: two[1] = two[2]
         )) as double) / 40 as similarity
     from candidates
     inner join sketches as mine on candidates.document = mine.document
     inner join sketches as others on candidates.other = others.document
 ),
 
--- Each text follows the most similar of its matches; in a tie the first.
+-- Each text points to its most similar match; the first one if several are equally similar.
 followed as (
     select
         document,
@@ -134,10 +158,10 @@ followed as (
         similarity
     from matches
     where similarity >= 0.8
-    qualify row_number() over (partition by document order by similarity desc, other) = 1
+    qualify row_number() over (partition by document order by similarity desc, other asc) = 1
 ),
 
--- A follows B, B follows C: all three are one group, named by its root. Twenty steps are enough for any real fleet.
+-- If A points to B and B to C, all three are one group, named by C. Twenty steps are enough for any real fleet.
 roots as (
     select
         document,
@@ -164,17 +188,23 @@ last_roots as (
     group by document
 ),
 
--- An estimate cannot tell very similar from the same; only exact copies are said to be 1.
+-- The estimate cannot distinguish very similar texts from equal ones, so only exact copies get 1.
 likenesses as (
     select
         document,
         least(0.99, max(similarity)) as similarity
     from (
-        select document, similarity from followed
+        select
+            document,
+            similarity
+        from followed
 
         union all
 
-        select other as document, similarity from followed
+        select
+            other as document,
+            similarity
+        from followed
     ) as both_sides
     group by document
 ),

@@ -1,5 +1,5 @@
 -- Grain: a setting of a live assistant that deviates from the fleet's most common value.
--- Question: who is off the standard, and in what?
+-- Question: which assistants deviate from the standard, and in what?
 
 with live_assistants as (
     select * from staging.stg_assistants
@@ -34,8 +34,8 @@ named as (
         assistant_id,
         user_id,
         assistant_name,
-        entry.setting as setting,
-        coalesce(entry.value, '(none)') as value
+        entry['setting'] as setting,
+        coalesce(entry['value'], '(none)') as value
     from settings
 ),
 

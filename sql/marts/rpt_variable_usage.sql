@@ -18,7 +18,7 @@ live_assistants as (
     where is_live
 ),
 
--- {{#if …}} and its like are instructions of a template, not variables.
+-- {{#if …}} and similar are template instructions, not variables.
 mentions as (
     select
         assistant_id,
@@ -63,7 +63,7 @@ names as (
         and used.variable = declared.variable
 ),
 
--- The other spelling of a name that stands on one side only.
+-- The other spelling of a name that is only declared or only used.
 counterparts as (
     select
         names.assistant_id,

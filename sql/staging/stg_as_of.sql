@@ -1,6 +1,5 @@
 -- Grain: one row.
--- Question: on which day (UTC) did a sync last look? Reports count days up to it, never up to the reader's clock.
+-- Question: what is the day (UTC) of the last sync? Reports count days up to it, not up to the reader's clock.
 
-select
-    cast(max(finished_at) at time zone 'UTC' as date) as as_of_date
+select cast(max(finished_at) at time zone 'UTC' as date) as as_of_date
 from main.sync_runs

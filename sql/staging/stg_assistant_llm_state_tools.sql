@@ -1,5 +1,5 @@
 -- Grain: a tool of a state, in its order.
--- Question: what can each state do beside talking?
+-- Question: which tools can each state call?
 
 select
     assistant_id,

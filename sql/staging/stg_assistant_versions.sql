@@ -1,5 +1,5 @@
 -- Grain: a version of an assistant's configuration that a sync observed.
--- Question: which configurations have there been, in which order?
+-- Question: which configurations did each assistant have, in which order?
 
 select
     assistant_id,

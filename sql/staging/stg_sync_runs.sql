@@ -1,5 +1,5 @@
 -- Grain: a sync that published.
--- Question: when did each sync run, and what did it meet?
+-- Question: when did each sync run, and what did it find?
 
 select
     run_id,
