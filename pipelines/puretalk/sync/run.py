@@ -174,7 +174,7 @@ def retention_of(settings: Settings) -> Retention:
 
 def build_work_file(work: WorkFile, settings: Settings, warehouse: Warehouse, run_name: str, listener: Listener) -> Any:
     """Build the models in the work file and run the checks. A work file that breaks one is kept and named."""
-    from puretalk.reporting.models import build_models
+    from puretalk.reporting.build import build_models
 
     listener.on_step("models")
     try:
