@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
@@ -35,6 +35,10 @@ from puretalk.sync.reading import ReadingRules
 from puretalk.warehouse.lock import hold_lock
 from puretalk.warehouse.snapshots import Retention, Snapshot
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe
+
+if TYPE_CHECKING:
+    from puretalk.reporting.build import BuildReport
+    from puretalk.reporting.plan import Plan
 
 #: A sync's dlt has no settings but ours, calls nobody, and writes nothing outside of the work folder: whatever .dlt/
 #: lies in the folder or the HOME that a scheduler starts in is not meant for it. Set before dlt is imported.
@@ -133,9 +137,36 @@ def run_sync(
     return SyncOutcome(run, snapshot, row_counts, _warn(run, drift_before), time.monotonic() - started, actions)
 
 
-def run_build(settings: Settings, *, listener: Listener | None = None) -> Any:
-    """Build the models over what is published, without a sync, and publish the result; gives the runner's report."""
+def run_build(settings: Settings, *, listener: Listener | None = None) -> BuildReport:
+    """Build the models over what is published, without a sync, and publish the result."""
     listener = listener or Silent()
+    with _lock_for_build(settings) as warehouse:
+        with warehouse.open_work_file(on_step=listener.on_step) as work:
+            report = build_work_file(work, settings, warehouse, "build", listener)
+            warehouse.publish(work, on_step=listener.on_step)
+        warehouse.thin(retention_of(settings))
+    return report
+
+
+def plan_build(settings: Settings, *, listener: Listener | None = None) -> Plan:
+    """What `run_build` would do now, found in a copy of what is published. Publishes nothing."""
+    from puretalk.reporting.plan import plan
+    from puretalk.reporting.project import read_project
+
+    listener = listener or Silent()
+    with (
+        _lock_for_build(settings) as warehouse,
+        warehouse.open_work_file(on_step=listener.on_step) as work,
+        closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection,
+    ):
+        listener.on_step("models")
+        describe(connection)
+        return plan(connection, read_project(connection, user_dir=settings.path("models_dir")))
+
+
+@contextmanager
+def _lock_for_build(settings: Settings) -> Iterator[Warehouse]:
+    """The warehouse, locked. Raises WarehouseError where nothing has been published."""
     with _disk_errors(settings.data_dir):
         make_data_dir(settings.data_dir)
         with hold_lock(settings.data_dir, "build"):
@@ -144,11 +175,7 @@ def run_build(settings: Settings, *, listener: Listener | None = None) -> Any:
                 raise WarehouseError(
                     f"nothing has been published in {settings.data_dir} yet", action="Run a sync first."
                 )
-            with warehouse.open_work_file(on_step=listener.on_step) as work:
-                report = build_work_file(work, settings, warehouse, "build", listener)
-                warehouse.publish(work, on_step=listener.on_step)
-            warehouse.thin(retention_of(settings))
-    return report
+            yield warehouse
 
 
 def run_rollback(settings: Settings, snapshot_id: str | None) -> Snapshot:
@@ -172,7 +199,9 @@ def retention_of(settings: Settings) -> Retention:
     return Retention(settings.keep_last, settings.keep_hourly, settings.keep_daily, settings.disk_budget)
 
 
-def build_work_file(work: WorkFile, settings: Settings, warehouse: Warehouse, run_name: str, listener: Listener) -> Any:
+def build_work_file(
+    work: WorkFile, settings: Settings, warehouse: Warehouse, run_name: str, listener: Listener
+) -> BuildReport:
     """Build the models in the work file and run the checks. A work file that breaks one is kept and named."""
     from puretalk.reporting.build import build_models
 
