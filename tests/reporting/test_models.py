@@ -508,7 +508,7 @@ def test_a_model_that_is_no_more_is_removed(warehouse: duckdb.DuckDBPyConnection
     assert rows_of(warehouse, "SELECT table_name FROM duckdb_tables() WHERE table_name = 'b'") == []
 
 
-def test_a_table_that_nobody_here_built_is_left_alone(warehouse: duckdb.DuckDBPyConnection, small: Path) -> None:
+def test_a_table_that_no_model_built_is_left_alone(warehouse: duckdb.DuckDBPyConnection, small: Path) -> None:
     warehouse.execute("CREATE SCHEMA marts")
     warehouse.execute("CREATE TABLE marts.foreign_table AS SELECT 1 AS one")
     outcomes(warehouse, small)

@@ -84,6 +84,7 @@ def test_a_build_does_what_the_plan_says(warehouse: duckdb.DuckDBPyConnection, d
         assert {name: done.get(action, "built") for name, (action, _) in planned.items()} == outcomes(
             warehouse, divided
         )
+        assert make_plan(warehouse, divided).removals == ()
 
 
 def test_a_table_has_a_reason_for_what_is_done_to_it(warehouse: duckdb.DuckDBPyConnection, small: Path) -> None:

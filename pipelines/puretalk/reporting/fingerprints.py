@@ -78,7 +78,7 @@ class Fingerprints:
 
 
 def hash_recipe(model: Model, models: Sequence[Model]) -> str:
-    """The fingerprint of an incremental model: of all SQL that leads to it, whatever the rows.
+    """The fingerprint of an incremental model: of all SQL that leads to it, not of any rows.
 
     Raises ConfigurationError where the model reads a table whose rows do not each belong to one assistant.
     """
