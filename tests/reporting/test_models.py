@@ -14,12 +14,14 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from support.models import outcomes, write
 from support.warehouses import insert_rows, observe, open_warehouse
 
 from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError, ConfigurationError
-from puretalk.reporting.models import Model, build_models, order_models, read_models, sql_folder
+from puretalk.reporting.build import build_models
+from puretalk.reporting.model import Model, order_models, read_models, sql_folder
 from puretalk.reporting.properties import read_properties
 from puretalk.reporting.references import UnreadableSQLError, find_references
 from puretalk.schema import STORAGE_SCHEMA
@@ -38,12 +40,6 @@ def rows_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str,
 def our_models() -> list[Model]:
     with duckdb.connect() as connection:
         return read_models(connection, sql_folder())
-
-
-@pytest.fixture
-def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_warehouse() as connection:
-        yield connection
 
 
 @pytest.fixture(scope="module")
@@ -335,17 +331,6 @@ def test_an_incremental_build_equals_a_build_from_scratch(tmp_path: Path, seed: 
     assert updated == {model.relation for model in our_models() if properties.model(model.name).is_incremental}
 
 
-@pytest.fixture
-def divided(tmp_path: Path, warehouse: duckdb.DuckDBPyConnection) -> Path:
-    """A folder with an incremental model of ten assistants, `marts.a`."""
-    write(tmp_path / "staging/stg_assistants.sql", "select assistant_id, name from main.assistants")
-    write(tmp_path / "marts/a.sql", "select assistant_id, name from staging.stg_assistants")
-    config = "{materialized: incremental, unique_key: assistant_id}"
-    write(tmp_path / "marts/m.yml", f"models: [{{name: a, config: {config}}}]")
-    insert_rows(warehouse, "assistants", [{"assistant_id": f"{number}", "name": "7"} for number in range(10)])
-    return tmp_path
-
-
 def test_only_rows_of_assistants_that_changed_are_built_again(
     warehouse: duckdb.DuckDBPyConnection, divided: Path
 ) -> None:
@@ -483,26 +468,6 @@ def test_every_mart_has_a_grain_test() -> None:
 # ---- the runner
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A folder with a view, two tables that build on it, and a check."""
-    write(tmp_path / "staging/stg_users.sql", "select user_id, name from main.users")
-    write(tmp_path / "marts/b.sql", "select user_id from marts.a")
-    write(tmp_path / "marts/a.sql", "select user_id, name from staging.stg_users")
-    write(tmp_path / "marts/voices.sql", "select voice_id from main.voices")
-    return tmp_path
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def outcomes(connection: duckdb.DuckDBPyConnection, folder: Path, user_dir: Path | None = None) -> dict[str, str]:
-    report = build_models(connection, sql_dirs=[folder], user_dir=user_dir)
-    return {step.name: step.outcome for step in report.models}
-
-
 def test_models_are_built_after_what_they_read(warehouse: duckdb.DuckDBPyConnection, small: Path) -> None:
     names = [step.name for step in build_models(warehouse, sql_dirs=[small]).models]
     assert names.index("staging.stg_users") < names.index("marts.a") < names.index("marts.b")
@@ -544,7 +509,7 @@ def test_a_model_that_is_no_more_is_removed(warehouse: duckdb.DuckDBPyConnection
     assert rows_of(warehouse, "SELECT table_name FROM duckdb_tables() WHERE table_name = 'b'") == []
 
 
-def test_a_table_that_nobody_here_built_is_left_alone(warehouse: duckdb.DuckDBPyConnection, small: Path) -> None:
+def test_a_table_that_no_model_built_is_left_alone(warehouse: duckdb.DuckDBPyConnection, small: Path) -> None:
     warehouse.execute("CREATE SCHEMA marts")
     warehouse.execute("CREATE TABLE marts.foreign_table AS SELECT 1 AS one")
     outcomes(warehouse, small)

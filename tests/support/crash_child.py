@@ -154,12 +154,12 @@ def _serve() -> None:
     import dlt.normalize.normalize
     import dlt.pipeline.pipeline  # noqa: F401
 
-    import puretalk.reporting.models
+    import puretalk.reporting.build
     import puretalk.sync.run
     import puretalk.sync.source
 
     if "with-models" not in sys.argv:
-        puretalk.reporting.models.build_models = lambda *_, **__: None  # type: ignore[assignment]
+        puretalk.reporting.build.build_models = lambda *_, **__: None  # type: ignore[assignment]
     _say("ready")
     while line := sys.stdin.readline():
         request = json.loads(line)
@@ -202,7 +202,7 @@ def _sync_and_exit(request: dict[str, Any], writer: int) -> None:
         if moment in INSIDE:
             _arm(*INSIDE[moment])
         if moment == "models: built":
-            _arm("puretalk.reporting.models:build_models:after", 1)
+            _arm("puretalk.reporting.build:build_models:after", 1)
         outcome = run_sync(settings, SyncOptions(**request["options"]), listener=DeadlyListener())
         code = outcome.exit_code
         told["run"] = {name: getattr(outcome.run, name) for name in ("rows_loaded", "versions", "walks")}

@@ -8,7 +8,7 @@ import pytest
 from support.storm import settings_for
 
 from puretalk.demo import Account, DemoApi
-from puretalk.reporting import models
+from puretalk.reporting import build
 from puretalk.sync.run import run_sync
 
 SYNCS = 25
@@ -20,7 +20,7 @@ def test_the_snapshot_does_not_grow_with_the_number_of_syncs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_quiet: bool
 ) -> None:
     """Without the models, which are written anew each time: what dlt's merges, its own tables and sync_runs leave."""
-    monkeypatch.setattr(models, "build_models", lambda _connection, user_dir: None)  # noqa: ARG005
+    monkeypatch.setattr(build, "build_models", lambda _connection, user_dir: None)  # noqa: ARG005
     account = Account(assistants=30)
     sizes = []
     with DemoApi(account) as api:

@@ -323,14 +323,18 @@ def rollback(snapshot_id: str | None, data_dir: Path | None, debug: bool) -> Non
 
 @main.command()
 @click.option("--timing", is_flag=True, help="Print what each model took.")
+@click.option("--plan", "is_plan", is_flag=True, help="Print what would be done to each model, and why; do nothing.")
 @_settings_options
-def build(timing: bool, data_dir: Path | None, debug: bool) -> None:
+def build(timing: bool, is_plan: bool, data_dir: Path | None, debug: bool) -> None:
     """Build the models and run the checks without a sync, and publish the result."""
     from puretalk.cli.progress import Progress
-    from puretalk.sync.run import run_build
+    from puretalk.sync.run import plan_build, run_build
 
     settings = _load(data_dir, debug=debug)
     with _errors(settings, debug=debug), Progress(settings) as progress:
+        if is_plan:
+            click.echo(progress.run(lambda: str(plan_build(settings, listener=progress))))
+            return
         report = progress.run(lambda: run_build(settings, listener=progress))
     if timing:
         for model in report.models:

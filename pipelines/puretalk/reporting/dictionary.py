@@ -17,8 +17,11 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from puretalk.catalogue import TABLES
-from puretalk.reporting.models import Model, build_models, describe_column, order_models, read_models, sql_folder
-from puretalk.reporting.properties import read_properties
+from puretalk.database import quote_name
+from puretalk.reporting.build import build_models
+from puretalk.reporting.comments import describe_column
+from puretalk.reporting.model import Model, sql_folder
+from puretalk.reporting.project import read_project
 from puretalk.reporting.references import Reference
 from puretalk.schema import SCHEMA, SQL_TYPES, STORAGE_SCHEMA
 
@@ -53,7 +56,7 @@ def describe_warehouse(folder: Path | None = None) -> list[Described]:
     with duckdb.connect() as connection:
         _create_tables(connection)
         build_models(connection, sql_dirs=[folder])
-        models = order_models(model for model in read_models(connection, folder) if model.kind != "check")
+        project = read_project(connection, [folder])
         types = {
             (relation, column): type_
             for relation, column, type_ in connection.execute(
@@ -61,7 +64,6 @@ def describe_warehouse(folder: Path | None = None) -> list[Described]:
                 "WHERE NOT internal ORDER BY column_index"
             ).fetchall()
         }
-    properties = read_properties([folder])
     described = [
         Described(
             SCHEMA,
@@ -73,14 +75,14 @@ def describe_warehouse(folder: Path | None = None) -> list[Described]:
         )
         for table in TABLES.values()
     ]
-    for model in sorted(models, key=_place):
+    for model in sorted(project.models, key=_place):
         columns = tuple(
-            (column, type_, describe_column(model, column, properties) or "")
+            (column, type_, describe_column(model, column, project.properties) or "")
             for (relation, column), type_ in types.items()
             if relation == model.relation
         )
         reads = tuple(dict.fromkeys(_as_readers_know(reference) for reference in model.references))
-        description = properties.model(model.name).description or ""
+        description = project.properties.model(model.name).description or ""
         described.append(Described(model.schema, model.name, description, _question(model), columns, reads))
     return described
 
@@ -121,8 +123,8 @@ def data_dictionary_html() -> str:
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for table in TABLES.values():
-        columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in table.columns)
-        connection.execute(f"CREATE TABLE {STORAGE_SCHEMA}.{table.name} ({columns})")
+        columns = ", ".join(f"{quote_name(column.name)} {SQL_TYPES[column.type]}" for column in table.columns)
+        connection.execute(f"CREATE TABLE {quote_name(STORAGE_SCHEMA, table.name)} ({columns})")
 
 
 def _place(model: Model) -> tuple[int, int, str]:

@@ -1,9 +1,9 @@
-"""What only some assistants changed need not be built again for all.
+"""The touched assistants: those that changed since the models were last built.
 
 A model may promise that the rows of an assistant follow from what the normalized layer holds of that assistant, and
-from nothing else. It can then be built for the touched assistants alone, by the same SQL, in a small warehouse that
-holds no others; what comes out replaces their rows. Touched is an assistant of which any row in any table differs from
-what it was when the models were last built.
+from nothing else. It can then be built for the touched assistants alone: the same SQL runs in a small warehouse that
+holds no other assistants, and its result replaces their rows. An assistant is touched when any row of it in any table
+differs from what it was when the models were last built.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from contextlib import contextmanager
 import duckdb
 
 from puretalk.catalogue import TABLES
+from puretalk.database import quote_literal, quote_name
 from puretalk.schema import STORAGE_SCHEMA, Table
 
 #: The column that divides the tables.
 KEY = "assistant_id"
 #: The tables of the normalized layer whose rows each belong to one assistant.
 DIVIDED_TABLES = tuple(table for table in TABLES.values() if table.key[:1] == (KEY,))
-#: Where it is kept what the models were built from.
+#: The table that remembers what the models were last built from.
 INPUTS_TABLE = f"{STORAGE_SCHEMA}.model_inputs"
 #: Beyond this share of the assistants, building for all is cheaper.
 LARGEST_SHARE = 0.2
@@ -31,15 +32,16 @@ _TOUCHED = "touched_assistants"
 
 
 class TouchedAssistants:
-    """The assistants that changed since the last build that was settled.
+    """The assistants that changed since the last build that was settled, in a temporary table of the connection.
 
-    Until `settle`, they count as touched for a later build too: a build that fails halfway leaves nothing half done.
+    A build calls `mark` before it changes a model and `settle` when all models are built. Between the two, these
+    assistants count as touched for any later build, so what a failed build has updated is updated again.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._execute(f"CREATE TABLE IF NOT EXISTS {INPUTS_TABLE} ({KEY} VARCHAR, fingerprint VARCHAR)")
-        self._execute(f"COMMENT ON TABLE {INPUTS_TABLE} IS '{_INPUTS_COMMENT}'")
+        self._execute(f"COMMENT ON TABLE {INPUTS_TABLE} IS {quote_literal(_INPUTS_COMMENT)}")
         [(self._home,)] = connection.execute("SELECT current_database()").fetchall()
         rows = " UNION ALL ".join(_hash_rows(table) for table in DIVIDED_TABLES)
         self._execute(
@@ -55,31 +57,35 @@ class TouchedAssistants:
             f"SELECT (SELECT count(*) FROM {_TOUCHED}), (SELECT count(*) FROM {INPUTS_TABLE})"
         ).fetchall()
         self.are_few = self.count <= LARGEST_SHARE * known
+
+    def mark(self) -> None:
+        """Models are about to be built: until `settle`, these assistants are touched."""
         self._replace(INPUTS_TABLE, f"SELECT {KEY}, NULL FROM {_TOUCHED}")
 
     @contextmanager
     def small_warehouse(self) -> Iterator[None]:
-        """While it lasts, the current database is one in memory that holds these assistants and nothing else."""
+        """Within it, the current database is one in memory that holds these assistants and nothing else."""
         self._execute(f"ATTACH ':memory:' AS {_SMALL}")
         try:
             for table in DIVIDED_TABLES:
-                name = f"{STORAGE_SCHEMA}.{table.name}"
                 self._execute(
-                    f'CREATE TABLE {_SMALL}.{name} AS SELECT * FROM "{self._home}".{name} '
+                    f"CREATE TABLE {quote_name(_SMALL, STORAGE_SCHEMA, table.name)} AS "
+                    f"SELECT * FROM {quote_name(self._home, STORAGE_SCHEMA, table.name)} "
                     f"WHERE {KEY} IN (SELECT {KEY} FROM {_TOUCHED})"
                 )
             self._execute(f"USE {_SMALL}")
             yield
         finally:
-            self._execute(f'USE "{self._home}"')
+            self._execute(f"USE {quote_name(self._home)}")
             self._execute(f"DETACH {_SMALL}")
 
     def replace_rows(self, relation: str) -> None:
-        """What the small warehouse has in the relation takes the place of these assistants' rows."""
-        self._replace(f'"{self._home}".{relation}', f"SELECT * FROM {_SMALL}.{relation}")
+        """The rows that the relation has in the small warehouse replace the rows of these assistants."""
+        schema, _, name = relation.partition(".")
+        self._replace(quote_name(self._home, schema, name), f"SELECT * FROM {quote_name(_SMALL, schema, name)}")
 
     def settle(self) -> None:
-        """All models have been built: from now on only what changes again is touched."""
+        """All models are built: these assistants are touched again only when they change again."""
         self._replace(INPUTS_TABLE, f"SELECT {KEY}, fingerprint FROM {_TOUCHED} WHERE fingerprint IS NOT NULL")
 
     def _replace(self, table: str, rows: str) -> None:
@@ -97,6 +103,7 @@ class TouchedAssistants:
 
 
 def _hash_rows(table: Table) -> str:
-    # `config` is left out: `content_hash` stands for it.
-    columns = ", ".join(column.name for column in table.columns if column.name != "config")
-    return f"SELECT {KEY}, hash('{table.name}', {columns}) AS row_hash FROM {STORAGE_SCHEMA}.{table.name}"
+    # `config` is left out: it changes exactly when `content_hash` does.
+    columns = ", ".join(quote_name(column.name) for column in table.columns if column.name != "config")
+    relation = quote_name(STORAGE_SCHEMA, table.name)
+    return f"SELECT {KEY}, hash({quote_literal(table.name)}, {columns}) AS row_hash FROM {relation}"

@@ -1,4 +1,4 @@
-"""What the YAML files beside the SQL models say, in dbt's shape, so that a team can move to dbt without rewriting.
+"""What the YAML files next to the SQL models say, in dbt's shape, so that a team can move to dbt without rewriting.
 
     models:
       - name: dim_voices
@@ -11,7 +11,7 @@
       - name: puretalk
         tables: [{name: sync_runs, loaded_at_field: finished_at, freshness: {warn_after: {count: 26, period: hour}}}]
 
-A model with `config: {materialized: incremental, unique_key: assistant_id}` is built again for those assistants only
+A model with `config: {materialized: incremental, unique_key: assistant_id}` is built again only for the assistants
 that changed; its rows must follow from what the normalized layer holds of their assistant (see `increments`).
 
 Tests of columns: unique, not_null, accepted_values, relationships; each may have `config: {severity: warn}`.
@@ -83,8 +83,8 @@ class ModelProperties:
 
 
 @dataclass(frozen=True)
-class Freshness:
-    """Warn when the newest `field` of `schema.table` is older than `limit`."""
+class SourceFreshness:
+    """Warn when the newest `field` (a column, or an SQL expression) of `schema.table` is older than `limit`."""
 
     schema: str
     table: str
@@ -97,7 +97,7 @@ class Properties:
     """All YAML files of the model folders."""
 
     models: Mapping[str, ModelProperties]
-    freshness: tuple[Freshness, ...] = ()
+    freshness: tuple[SourceFreshness, ...] = ()
 
     def model(self, name: str) -> ModelProperties:
         """The model's properties; empty ones where no YAML names it."""
@@ -113,7 +113,7 @@ class Properties:
 def read_properties(folders: Sequence[Path]) -> Properties:
     """What all YAML files of the folders say. Raises ConfigurationError, naming the file, where one is not usable."""
     models: dict[str, ModelProperties] = {}
-    freshness: list[Freshness] = []
+    freshness: list[SourceFreshness] = []
     for path in sorted(path for folder in folders for path in folder.rglob("*.y*ml")):
         try:
             document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER) or {}
@@ -187,12 +187,13 @@ def _severity(arguments: Mapping[str, Any]) -> Severity:
     return "warn" if str(config.get("severity", "error")).lower() == "warn" else "error"
 
 
-def _read_freshness(source: Mapping[str, Any]) -> list[Freshness]:
+def _read_freshness(source: Mapping[str, Any]) -> list[SourceFreshness]:
     found = []
     for table in source.get("tables") or ():
         limit = (table.get("freshness") or source.get("freshness") or {}).get("warn_after")
         field = table.get("loaded_at_field") or source.get("loaded_at_field")
         if limit and field:
             schema = str(source.get("schema") or source["name"])
-            found.append(Freshness(schema, str(table["name"]), str(field), limit["count"] * _PERIODS[limit["period"]]))
+            age = limit["count"] * _PERIODS[limit["period"]]
+            found.append(SourceFreshness(schema, str(table["name"]), str(field), age))
     return found

@@ -6,7 +6,8 @@ lock → work file (a copy of what is published) → dlt: decide, flatten, load 
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ from puretalk.warehouse.snapshots import Snapshot
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_warehouse
 
 if TYPE_CHECKING:
-    from puretalk.reporting.models import BuildReport
+    from puretalk.reporting.build import BuildReport
+    from puretalk.reporting.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,32 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
 
 def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport:
     """Build the models over what is published, without a sync, and publish the result."""
+    with _lock_for_build(settings) as warehouse:
+        with warehouse.open_work_file(listener=listener) as work:
+            report = build_work_file(work, settings, warehouse, "build", listener)
+            warehouse.publish(work, listener=listener)
+        warehouse.delete_old_snapshots(settings.retention)
+    return report
+
+
+def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
+    """What `run_build` would do now, found in a copy of what is published. Publishes nothing."""
+    from puretalk.reporting.plan import plan
+    from puretalk.reporting.project import read_project
+
+    with (
+        _lock_for_build(settings) as warehouse,
+        warehouse.open_work_file(listener=listener) as work,
+        closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection,
+    ):
+        listener.on_step(Step.MODELS)
+        describe(connection)
+        return plan(connection, read_project(connection, user_dir=settings.locate(settings.models_dir)))
+
+
+@contextmanager
+def _lock_for_build(settings: Settings) -> Iterator[Warehouse]:
+    """The warehouse, locked. Raises WarehouseError where nothing has been published."""
     with disk_errors(settings.data_dir):
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with hold_lock(settings.data_dir, "build"):
@@ -87,11 +115,7 @@ def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport
                 raise WarehouseError(
                     f"nothing has been published in {settings.data_dir} yet", action="Run a sync first."
                 )
-            with warehouse.open_work_file(listener=listener) as work:
-                report = build_work_file(work, settings, warehouse, "build", listener)
-                warehouse.publish(work, listener=listener)
-            warehouse.delete_old_snapshots(settings.retention)
-    return report
+            yield warehouse
 
 
 def run_rollback(settings: Settings, snapshot_id: str | None) -> Snapshot:
@@ -104,7 +128,7 @@ def build_work_file(
     work: WorkFile, settings: Settings, warehouse: Warehouse, run_name: str, listener: Listener
 ) -> BuildReport:
     """Build the models in the work file and run the checks. A work file that breaks one is kept and named."""
-    from puretalk.reporting.models import build_models
+    from puretalk.reporting.build import build_models
 
     listener.on_step(Step.MODELS)
     try:

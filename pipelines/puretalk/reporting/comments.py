@@ -1,0 +1,65 @@
+"""The descriptions of relations and columns, as comments in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from puretalk.catalogue import TABLES
+from puretalk.database import quote_literal, quote_name
+from puretalk.reporting.model import Model, quote_relation
+from puretalk.reporting.properties import Properties
+from puretalk.schema import STORAGE_SCHEMA
+
+
+def describe_column(model: Model, column: str, properties: Properties) -> str | None:
+    """The column's description: its own, else that of the same column in the one table of the normalized layer that
+    the model reads."""
+    for own in properties.model(model.name).columns:
+        if own.name == column and own.description:
+            return own.description
+    for reference in model.references:
+        if reference.schema == STORAGE_SCHEMA and reference.name in TABLES:
+            try:
+                return TABLES[reference.name].column(column).description
+            except KeyError:
+                continue
+    return None
+
+
+def write_comments(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], properties: Properties) -> None:
+    """COMMENT ON for each relation and column of the models whose comment is not its description."""
+    rows = connection.execute(_EXISTING_COMMENTS).fetchall()
+    now = {(relation, column): comment for relation, column, comment in rows}
+    by_relation = {model.relation: model for model in models}
+    statements = []
+    for model in models:
+        if model.kind == "temporary":
+            continue
+        description = properties.model(model.name).description
+        if now.get((model.relation, None)) != description:
+            kind = "VIEW" if model.kind == "view" else "TABLE"
+            statements.append(f"COMMENT ON {kind} {quote_relation(model.relation)} IS {quote_literal(description)}")
+    for (relation, column), comment in now.items():
+        found = by_relation.get(relation)
+        if found is None or column is None:
+            continue
+        description = describe_column(found, column, properties)
+        if comment != description:
+            target = quote_name(found.schema, found.name, column)
+            statements.append(f"COMMENT ON COLUMN {target} IS {quote_literal(description)}")
+    # In one transaction: a hundred commits take longer than most models.
+    connection.execute("; ".join(["BEGIN", *statements, "COMMIT"])).fetchall()
+
+
+_EXISTING_COMMENTS = """
+    SELECT schema_name || '.' || table_name, NULL AS column_name, comment FROM duckdb_tables()
+    WHERE database_name = current_database()
+    UNION ALL
+    SELECT schema_name || '.' || view_name, NULL, comment FROM duckdb_views()
+    WHERE database_name = current_database() AND NOT internal
+    UNION ALL
+    SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()
+    WHERE database_name = current_database() AND NOT internal
+"""

@@ -1,0 +1,123 @@
+"""Fingerprints: hashes that say whether a table still holds what its SQL would give.
+
+The fingerprint of a table is made from its SQL and from the fingerprints of what it reads. That of a relation of the
+normalized layer is made from its rows. That of a view, too, from the rows that its SELECT gives: a table is not built
+again because of a row or a column that the view leaves out. The SELECT is asked, not the view, which may be an old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import duckdb
+
+from puretalk.catalogue import TABLES
+from puretalk.database import quote_literal, quote_name
+from puretalk.errors import ConfigurationError
+from puretalk.reporting.increments import DIVIDED_TABLES, KEY
+from puretalk.reporting.model import Model, name_failure, with_inputs
+from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+
+#: Where the fingerprints of the built tables are kept.
+BUILDS_TABLE = f"{STORAGE_SCHEMA}.model_builds"
+_BUILDS_COLUMNS = {
+    "relation": ("VARCHAR PRIMARY KEY", "The table, as schema.name."),
+    "fingerprint": (
+        "VARCHAR",
+        "SHA-256 (hex) of the SQL and of all that it reads, or, of an incremental model, of all SQL that leads to it; "
+        "NULL when that cannot be known.",
+    ),
+    "built_at": ("TIMESTAMP WITH TIME ZONE", "When all of it was last built (UTC)."),
+}
+_BUILDS_COMMENT = "One row: a table that a model made. While the fingerprint holds, it is left as it is."
+
+
+class Fingerprints:
+    """Fingerprints of the models and of what they read, each computed when it is first asked for. Reads only."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+        self._connection = connection
+        self._models = {model.relation: model for model in models}
+        self._found: dict[str, str | None] = {}
+
+    def find(self, relation: str) -> str | None:
+        """The fingerprint of a model or table; None where it depends on a relation that is neither.
+
+        Raises CheckFailedError where a view's SELECT cannot be run.
+        """
+        if relation not in self._found:
+            self._found[relation] = self._compute(relation)
+        return self._found[relation]
+
+    def _compute(self, relation: str) -> str | None:
+        model = self._models.get(relation)
+        if model is None:
+            schema, _, name = relation.partition(".")
+            is_known = schema in (SCHEMA, STORAGE_SCHEMA) and name in TABLES
+            return self._hash_rows(f"SELECT * FROM {quote_name(STORAGE_SCHEMA, name)}", relation) if is_known else None
+        reads = sorted({reference.relation for reference in model.references})
+        if model.kind == "view" and not any(read in self._models for read in reads):
+            try:
+                return self._hash_rows(model.sql, model.sql)
+            except duckdb.Error as error:
+                raise name_failure(model, error) from error
+        inputs = [self.find(read) for read in reads]
+        parts = [part for part in inputs if part is not None]
+        return None if len(parts) < len(inputs) else _hash(duckdb.__version__, model.kind, model.sql, *parts)
+
+    def _hash_rows(self, query: str, salt: str) -> str:
+        """A hash of all rows of a query in any order. `config` is left out where `content_hash` says the same."""
+        columns = [row[0] for row in self._connection.execute(f"DESCRIBE\n{query}").fetchall()]
+        if "content_hash" in columns and "config" in columns:
+            columns.remove("config")
+        names = ", ".join(quote_name(column) for column in columns)
+        [(count, total, parity)] = self._connection.execute(
+            f"SELECT count(*), sum(h), bit_xor(h) FROM (SELECT hash({names}) AS h FROM (\n{query}\n))"
+        ).fetchall()
+        return _hash(salt, names, str(count), str(total), str(parity))
+
+
+def hash_recipe(model: Model, models: Sequence[Model]) -> str:
+    """The fingerprint of an incremental model: of all SQL that leads to it, not of any rows.
+
+    Raises ConfigurationError where the model reads a table whose rows do not each belong to one assistant.
+    """
+    inputs = with_inputs(models, [model])
+    made = {one.relation for one in inputs}
+    divided = {f"{STORAGE_SCHEMA}.{table.name}" for table in DIVIDED_TABLES}
+    for reference in (reference for one in inputs for reference in one.references):
+        if reference.relation not in made | divided:
+            raise ConfigurationError(
+                f"{model.path}: the model cannot be incremental: it depends on {reference.relation}, "
+                f"which has no {KEY}."
+            )
+    return _hash(duckdb.__version__, *sorted(f"{one.relation}\x1f{one.sql}" for one in inputs))
+
+
+def create_builds_table(connection: duckdb.DuckDBPyConnection) -> None:
+    """The table of the fingerprints, where there is none yet."""
+    columns = ", ".join(f"{name} {type_}" for name, (type_, _) in _BUILDS_COLUMNS.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {BUILDS_TABLE} ({columns})")
+    connection.execute(f"COMMENT ON TABLE {BUILDS_TABLE} IS {quote_literal(_BUILDS_COMMENT)}")
+    for name, (_, text) in _BUILDS_COLUMNS.items():
+        connection.execute(f"COMMENT ON COLUMN {BUILDS_TABLE}.{name} IS {quote_literal(text)}")
+
+
+def read_builds(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
+    """The tables that earlier builds made, as schema.name, with their fingerprints."""
+    return dict(connection.execute(f"SELECT relation, fingerprint FROM {BUILDS_TABLE}").fetchall())
+
+
+def record_build(connection: duckdb.DuckDBPyConnection, relation: str, fingerprint: str | None) -> None:
+    """A table has just been built."""
+    connection.execute(f"INSERT OR REPLACE INTO {BUILDS_TABLE} VALUES (?, ?, now())", [relation, fingerprint])
+
+
+def forget_build(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
+    """A table has been removed."""
+    connection.execute(f"DELETE FROM {BUILDS_TABLE} WHERE relation = ?", [relation])
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,0 +1,43 @@
+"""All that the folders of a build hold: the models in order, the checks, and what the YAML files say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from puretalk.reporting.model import Model, order_models, read_models, sql_folder
+from puretalk.reporting.properties import Properties, read_properties
+
+
+@dataclass(frozen=True)
+class Project:
+    """`models` are in an order in which each comes after those that it reads; checks are not among them."""
+
+    models: tuple[Model, ...]
+    checks: tuple[Model, ...]
+    properties: Properties
+
+    def is_incremental(self, model: Model) -> bool:
+        """Whether the model is a table whose rows can be built for the changed assistants alone."""
+        return model.kind == "table" and self.properties.model(model.name).is_incremental
+
+
+def read_project(
+    connection: duckdb.DuckDBPyConnection, sql_dirs: Sequence[Path] | None = None, user_dir: Path | None = None
+) -> Project:
+    """Our models (of `sql_dirs`, by default those of the package) and the user's. The connection lends its parser only.
+
+    Raises ConfigurationError or CheckFailedError where a file cannot be used.
+    """
+    folders = list(sql_dirs) if sql_dirs is not None else [sql_folder()]
+    files = [model for folder in folders for model in read_models(connection, folder)]
+    properties = read_properties(folders)
+    if user_dir is not None:
+        files += read_models(connection, user_dir, owner="user")
+        properties = properties.extended(read_properties([user_dir]))
+    models = order_models(model for model in files if model.kind != "check")
+    checks = tuple(model for model in files if model.kind == "check")
+    return Project(tuple(models), checks, properties)
