@@ -23,8 +23,9 @@ from puretalk.assistants.tables import SQL_TYPES, STORAGE_SCHEMA, TABLES
 from puretalk.errors import EXIT_CODES, EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, ConfigurationError
 from puretalk.operations import reports as monitoring
 from puretalk.operations.metrics import METRICS
-from puretalk.operations.reports import check_freshness, parse_age, report_failure, report_start, report_success
+from puretalk.operations.reports import report_failure, report_start, report_success
 from puretalk.operations.runlog import append_event, log_folder
+from puretalk.readers.freshness import check_freshness, parse_age
 from puretalk.settings import Settings
 from puretalk.sync.run import SyncOutcome
 from puretalk.warehouse.work_file import Warehouse, describe

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from puretalk.errors import WarehouseError
-from puretalk.readers.freshness import RUN_NUMBERS, Published, read_published
+from puretalk.readers.published import RUN_NUMBERS, Published, read_published
 from puretalk.settings import Settings
 
 #: Every metric, in the order of the file; all are gauges.
@@ -65,7 +65,7 @@ def render_metrics(values: dict[str, float]) -> str:
 
 
 def _describe(published: Published) -> dict[str, float]:
-    values: dict[str, float] = {"puretalk_assistants": published.assistants}
+    values: dict[str, float] = {"puretalk_assistants": published.live_assistants}
     if published.exact_at:
         values["puretalk_last_success_timestamp_seconds"] = published.exact_at.timestamp()
     if published.finished_at:

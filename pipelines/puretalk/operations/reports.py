@@ -22,13 +22,10 @@ from puretalk import __version__
 from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, WarehouseBusyError
 from puretalk.operations.metrics import write_metrics
 from puretalk.operations.runlog import append_event
-from puretalk.readers.freshness import Freshness, check_freshness, parse_age
 from puretalk.settings import Settings
 
 if TYPE_CHECKING:
     from puretalk.sync.run import SyncOutcome
-
-__all__ = ["Freshness", "check_freshness", "parse_age", "report_failure", "report_start", "report_success"]
 
 #: Seconds that a ping may take, all in all.
 PING_SECONDS = 5.0
