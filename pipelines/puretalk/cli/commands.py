@@ -206,15 +206,15 @@ def sync(
 @_settings_options
 def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
     """Is the key accepted, is the endpoint what we expect, is the directory writable? One line each."""
-    from puretalk.operations.preflight import probe
+    from puretalk.operations.preflight import run_preflight
 
     settings = _load(data_dir, debug=debug, **flags)
     exit_code = 0
     with _errors(settings, debug=debug):
-        for finding in probe(settings):
-            exit_code = exit_code or finding.exit_code
-            mark = "ok  " if not finding.exit_code else "FAIL"
-            click.echo(f"{mark}  {finding.question}: {_scrub(finding.answer, settings)}")
+        for result in run_preflight(settings):
+            exit_code = exit_code or result.exit_code
+            mark = "ok  " if not result.exit_code else "FAIL"
+            click.echo(f"{mark}  {result.question}: {_scrub(result.answer, settings)}")
     sys.exit(exit_code)
 
 
