@@ -1,4 +1,4 @@
-"""The reading side for analysts: the published snapshot as a DuckDB connection or as pandas DataFrames.
+"""The Python interface for analysts: the published snapshot as a DuckDB connection or as pandas DataFrames.
 
     >>> import puretalk
     >>> puretalk.table("assistants")[["name", "model", "updated_at"]]
@@ -41,7 +41,7 @@ def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
 def read(
     query: str, parameters: Sequence[Any] | dict[str, Any] | None = None, *, data_dir: str | Path | None = None
 ) -> pd.DataFrame:
-    """The result of one SQL query over the newest snapshot. `parameters` fill `?` or `$name`. DuckDB's errors pass."""
+    """The result of an SQL query over the newest snapshot; `parameters` fill `?` or `$name`. Raises DuckDB's errors."""
     with contextlib.closing(connect(data_dir)) as connection:
         return _to_frame(connection.execute(query, parameters))
 

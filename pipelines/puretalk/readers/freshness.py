@@ -17,7 +17,7 @@ _AGE = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 @dataclass(frozen=True)
 class Freshness:
-    """The answer of `status --check`. `age` and `finished_at` (UTC) are None when there is nothing to read."""
+    """The answer of `status --check`. `age` and `finished_at` (UTC) are None when nothing could be read."""
 
     is_fresh: bool
     age: timedelta | None
