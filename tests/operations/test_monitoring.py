@@ -24,8 +24,9 @@ from puretalk.errors import EXIT_CODES, EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, Con
 from puretalk.listener import Step
 from puretalk.operations import reports as monitoring
 from puretalk.operations.metrics import METRICS
-from puretalk.operations.reports import check_freshness, parse_age, report_failure, report_start, report_success
+from puretalk.operations.reports import report_failure, report_start, report_success
 from puretalk.operations.runlog import append_event, log_folder
+from puretalk.readers.freshness import check_freshness, parse_age
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
 from puretalk.settings import ApiSettings, Settings
 from puretalk.sync.run import SyncOutcome

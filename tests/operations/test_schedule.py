@@ -121,13 +121,13 @@ def test_no_recipe_holds_the_key_or_the_ping_address(project: Path, kind: Kind) 
 def test_every_recipe_explains_the_exit_codes(project: Path, kind: Kind) -> None:
     recipe = render(kind, settings=settings_of(project))
     assert "7: another run is at work, nothing to do" in recipe
-    assert "3, 9: heal by themselves" in recipe
-    assert "10: somebody has to act" in recipe
+    assert "3, 9: the next run usually succeeds" in recipe
+    assert "10: a person has to act" in recipe
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_recipe_pretends_to_an_interval_that_a_calendar_cannot_say(project: Path, kind: Kind) -> None:
-    with pytest.raises(ConfigurationError, match="cannot say every 45 minutes"):
+    with pytest.raises(ConfigurationError, match="cannot express every 45 minutes"):
         render(kind, every_minutes=45, settings=settings_of(project))
 
 

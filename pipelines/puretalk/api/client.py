@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class ApiClient:
-    """One account, one origin, one connection pool. Never more than `window` requests in flight, whoever asks."""
+    """One account, one origin, one connection pool. At most `window` requests in flight, for all callers together."""
 
     def __init__(
         self,

@@ -215,15 +215,15 @@ def sync(
 @_settings_options
 def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
     """Is the key accepted, is the endpoint what we expect, is the directory writable? One line each."""
-    from puretalk.operations.preflight import probe
+    from puretalk.operations.preflight import run_preflight
 
     settings = _load(data_dir, debug=debug, **flags)
     exit_code = 0
     with _errors(settings, debug=debug):
-        for finding in probe(settings):
-            exit_code = exit_code or finding.exit_code
-            mark = "ok  " if not finding.exit_code else "FAIL"
-            click.echo(f"{mark}  {finding.question}: {_scrub(finding.answer, settings)}")
+        for result in run_preflight(settings):
+            exit_code = exit_code or result.exit_code
+            mark = "ok  " if not result.exit_code else "FAIL"
+            click.echo(f"{mark}  {result.question}: {_scrub(result.answer, settings)}")
     sys.exit(exit_code)
 
 
@@ -235,16 +235,20 @@ def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
 def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, debug: bool) -> None:
     """What is published: how fresh it is, how many rows, where the cursor stands."""
     from puretalk.cli import showcase
-    from puretalk.operations import reports as monitoring
+    from puretalk.readers.freshness import check_freshness, parse_age
+    from puretalk.readers.published import read_published
 
     settings = _load(data_dir, debug=debug)
     with _errors(settings, debug=debug):
         if is_check:
-            freshness = monitoring.check_freshness(settings, monitoring.parse_age(max_age))
+            freshness = check_freshness(settings, parse_age(max_age))
             click.echo(freshness.message, err=not freshness.is_fresh)
             sys.exit(0 if freshness.is_fresh else EXIT_STALE)
-        facts = showcase.read_status(settings)
-        click.echo(json.dumps(facts, default=_to_json) if as_json else "\n".join(showcase.describe_status(facts)))
+        published = read_published(settings.data_dir)
+        if as_json:
+            click.echo(json.dumps(showcase.status_facts(published), default=_to_json))
+        else:
+            click.echo("\n".join(showcase.describe_status(published)))
 
 
 @main.command()
@@ -387,7 +391,7 @@ def dashboard(
 ) -> None:
     """Write the dashboard of the published snapshot: one HTML file that works offline."""
     from puretalk.dashboard import serve_dashboard, write_dashboard
-    from puretalk.readers.connection import find_snapshot
+    from puretalk.readers.published import find_snapshot
 
     settings = _load(data_dir, debug=debug)
     target = out or settings.data_dir / "dashboard.html"

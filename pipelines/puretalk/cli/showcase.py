@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from puretalk.catalogue import TABLES
 from puretalk.dashboard import write_dashboard
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError
-from puretalk.readers.connection import connect, find_snapshot
+from puretalk.readers.connection import connect
+from puretalk.readers.published import Published
 from puretalk.schema import SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.run import SyncOutcome, run_sync
@@ -56,41 +55,32 @@ def describe_outcome(outcome: SyncOutcome) -> Iterator[str]:
     yield "  " + (", ".join(parts) or "nothing changed")
 
 
-def read_status(settings: Settings) -> dict[str, Any]:
-    """Facts about the published snapshot. Raises WarehouseError when there is none."""
-    snapshot = find_snapshot(settings.data_dir)
-    with closing(connect(settings.data_dir)) as connection:
-        row = connection.execute(
-            f"SELECT run_id, finished_at, is_exact FROM {SCHEMA}.sync_runs ORDER BY run_id DESC LIMIT 1"
-        ).fetchall()
-        run_id, finished_at, is_exact = row[0] if row else (None, None, None)
-        cursor = connection.execute(f"SELECT max(updated_at) FROM {SCHEMA}.assistants").fetchall()[0][0]
-        counts = {name: connection.execute(f"SELECT count(*) FROM {SCHEMA}.{name}").fetchall()[0][0] for name in TABLES}
-    age = (datetime.now(UTC) - finished_at).total_seconds() if finished_at else None
+def status_facts(published: Published) -> dict[str, object]:
+    """What `status --json` prints. The age is in seconds."""
     return {
-        "snapshot": str(snapshot),
-        "run_id": run_id,
-        "finished_at": finished_at,
-        "age_seconds": age,
-        "is_exact": is_exact,
-        "cursor": cursor,
-        "tables": counts,
+        "snapshot": str(published.path),
+        "run_id": published.run_id,
+        "finished_at": published.finished_at,
+        "age_seconds": _age_seconds(published.finished_at) if published.finished_at else None,
+        "is_exact": published.is_exact,
+        "cursor": published.cursor,
+        "tables": dict(published.row_counts),
     }
 
 
-def describe_status(facts: dict[str, Any]) -> Iterator[str]:
+def describe_status(published: Published) -> Iterator[str]:
     """The same for people."""
-    yield f"snapshot   {facts['snapshot']}"
-    if facts["finished_at"]:
-        exact = "exact" if facts["is_exact"] else "not exact: see `notes` in puretalk.sync_runs"
-        age = _describe_age(facts["age_seconds"])
-        yield f"read at    {facts['finished_at']:%Y-%m-%d %H:%M:%S} UTC, {age} ago ({exact})"
-    if facts["cursor"]:
-        yield f"cursor     updated_at {facts['cursor']:%Y-%m-%d %H:%M:%S.%f} UTC"
-    yield from describe_tables(facts["tables"])
+    yield f"snapshot   {published.path}"
+    if published.finished_at:
+        exact = "exact" if published.is_exact else "not exact: see `notes` in puretalk.sync_runs"
+        age = _describe_age(_age_seconds(published.finished_at))
+        yield f"read at    {published.finished_at:%Y-%m-%d %H:%M:%S} UTC, {age} ago ({exact})"
+    if published.cursor:
+        yield f"cursor     updated_at {published.cursor:%Y-%m-%d %H:%M:%S.%f} UTC"
+    yield from describe_tables(published.row_counts)
 
 
-def describe_tables(counts: dict[str, int]) -> Iterator[str]:
+def describe_tables(counts: Mapping[str, int]) -> Iterator[str]:
     """Tables and their row counts."""
     width = max(map(len, counts))
     for name, rows in counts.items():
@@ -171,6 +161,10 @@ def _show_next(settings: Settings, changed: str, say: Callable[[str], None]) -> 
 def _relative(path: Path) -> str:
     """The path as a person would type it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _age_seconds(moment: datetime) -> float:
+    return (datetime.now(UTC) - moment).total_seconds()
 
 
 def _describe_age(seconds: float) -> str:

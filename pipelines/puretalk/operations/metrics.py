@@ -1,6 +1,6 @@
-"""A Prometheus text file for node_exporter's textfile collector, written anew after every run.
+"""A Prometheus text file for node_exporter's textfile collector, replaced after every run.
 
-What is said about the data is read from the published snapshot, so it is as true after a run that failed.
+The metrics about the data come from the published snapshot, so they stay true after a run that failed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from puretalk.errors import WarehouseError
-from puretalk.readers.freshness import RUN_NUMBERS, Published, read_published
+from puretalk.readers.published import RUN_NUMBERS, Published, read_published
 from puretalk.settings import Settings
 
 #: Every metric, in the order of the file; all are gauges.
 METRICS: dict[str, str] = {
-    "puretalk_last_run_timestamp_seconds": "When the last run ended, whatever came of it (Unix time).",
+    "puretalk_last_run_timestamp_seconds": "When the last run ended, successful or not (Unix time).",
     "puretalk_last_exit_code": "Exit code of the last run; 0: published an exact, complete state.",
     "puretalk_last_run_duration_seconds": "How long the last run took.",
     "puretalk_last_success_timestamp_seconds": "Newest exact and complete sync in the published snapshot (Unix time).",
@@ -34,7 +34,7 @@ METRICS: dict[str, str] = {
 
 
 def write_metrics(settings: Settings, *, ended_at: datetime, exit_code: int, seconds: float) -> str | None:
-    """Replace the metrics file, where one is set, in one step. Gives the reason when it could not be written."""
+    """Replace the metrics file, where one is set, in one step. Returns the reason when it could not be written."""
     path = settings.locate(settings.operations.metrics_file)
     if path is None:
         return None
@@ -65,7 +65,7 @@ def render_metrics(values: dict[str, float]) -> str:
 
 
 def _describe(published: Published) -> dict[str, float]:
-    values: dict[str, float] = {"puretalk_assistants": published.assistants}
+    values: dict[str, float] = {"puretalk_assistants": published.live_assistants}
     if published.exact_at:
         values["puretalk_last_success_timestamp_seconds"] = published.exact_at.timestamp()
     if published.finished_at:
@@ -75,7 +75,7 @@ def _describe(published: Published) -> dict[str, float]:
 
 
 def _replace(path: Path, text: str) -> None:
-    # The collector reads every *.prom of the folder, as another user: a name it does not read, a mode that it can.
+    # The collector reads every *.prom of the folder, as another user: so another suffix first, and a mode for all.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")

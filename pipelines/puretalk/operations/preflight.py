@@ -1,4 +1,4 @@
-"""Is everything in place for a sync? Each question answered in one line, in plain words; nothing is changed."""
+"""The preflight of `puretalk check`: could a sync run now? It changes nothing and answers each question in one line."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseE
 from puretalk.settings import Settings
 from puretalk.warehouse.work_file import open_warehouse
 
-#: Seconds for which `check` asks again: a person is waiting.
+#: Seconds for which the preflight repeats a request; fewer than a sync has, as a person is waiting.
 PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One answer. `exit_code` is 0 when all is well."""
+class PreflightResult:
+    """The answer to one question. `exit_code`: 0 when all is well, else that of a sync that fails for this reason."""
 
     question: str
     answer: str
     exit_code: int = EXIT_OK
 
 
-def probe(settings: Settings) -> Iterator[Finding]:
+def run_preflight(settings: Settings) -> Iterator[PreflightResult]:
     """Key, endpoint and data directory, in this order."""
-    yield from _probe_api(settings)
-    yield _probe_folder(settings)
+    yield from _check_api(settings)
+    yield _check_folder(settings)
 
 
-def _probe_api(settings: Settings) -> Iterator[Finding]:
+def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     if not settings.api.api_key:
-        yield Finding("key", "none is set: PURETALK_API_KEY, or api_key in .dlt/secrets.toml", 4)
+        yield PreflightResult("key", "none is set: PURETALK_API_KEY, or api_key in .dlt/secrets.toml", 4)
         return
     try:
         page = asyncio.run(_fetch_first_page(settings))
     except KeyRejectedError as error:
-        yield Finding("key", error.message, error.exit_code)
+        yield PreflightResult("key", error.message, error.exit_code)
         return
     except PuretalkError as error:
-        yield Finding("endpoint", f"{error.message}. {error.action}", error.exit_code)
+        yield PreflightResult("endpoint", f"{error.message}. {error.action}", error.exit_code)
         return
-    yield Finding("key", f"accepted by {settings.api.base_url}")
+    yield PreflightResult("key", f"accepted by {settings.api.base_url}")
     drift: set[str] = set()
     unusable = 0
     for record in page.records:
@@ -60,7 +60,7 @@ def _probe_api(settings: Settings) -> Iterator[Finding]:
     if drift or unusable:
         details = [*sorted(drift), *([f"{unusable} records without a usable id"] if unusable else [])]
         answer = f"answers, with differences that a sync will keep and report: {', '.join(details)}"
-    yield Finding("endpoint", answer)
+    yield PreflightResult("endpoint", answer)
 
 
 async def _fetch_first_page(settings: Settings) -> Page:
@@ -71,21 +71,21 @@ async def _fetch_first_page(settings: Settings) -> Page:
     return page
 
 
-def _probe_folder(settings: Settings) -> Finding:
+def _check_folder(settings: Settings) -> PreflightResult:
     folder = settings.data_dir
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK) or _is_read_only(existing):
-        return Finding("directory", f"{folder} cannot be written", WarehouseError.exit_code)
+        return PreflightResult("directory", f"{folder} cannot be written", WarehouseError.exit_code)
     try:
         open_warehouse(settings).snapshots.refuse_foreign_files()
     except WarehouseError as error:
-        return Finding("directory", f"{error.message}. {error.action}", error.exit_code)
+        return PreflightResult("directory", f"{error.message}. {error.action}", error.exit_code)
     free = shutil.disk_usage(existing).free
-    return Finding("directory", f"{folder} is writable, {free / 2**30:.1f} GiB free")
+    return PreflightResult("directory", f"{folder} is writable, {free / 2**30:.1f} GiB free")
 
 
 def _is_read_only(folder: Path) -> bool:
-    """Root may write wherever it likes, except on a file system that is mounted read-only."""
+    """Whether the file system is mounted read-only: what `os.access` does not tell root."""
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) if hasattr(os, "statvfs") else False

@@ -1,14 +1,13 @@
-"""What a run tells those who watch over it: the log file, the metrics file, the ping of a health-check service.
+"""What a run reports for monitoring: the log file, the metrics file, the ping of a health-check service.
 
-None of it can make a run fail, and none of it sees data: the ping is a bare GET of the configured address, of
-`…/start` when a run starts and of `…/fail` when it was not all well.
+No report can make a run fail, and none holds data of the account. The ping is a bare GET: of `…/start` when a run
+starts, of the configured address when it published an exact, complete state, of `…/fail` otherwise.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import ipaddress
 import threading
 import urllib.error
 import urllib.request
@@ -18,19 +17,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from puretalk import __version__
+from puretalk.api.origin import is_loopback
 from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, WarehouseBusyError
 from puretalk.listener import Step
 from puretalk.operations.metrics import write_metrics
 from puretalk.operations.runlog import append_event
-from puretalk.readers.freshness import Freshness, check_freshness, parse_age
 from puretalk.settings import Settings
 
 if TYPE_CHECKING:
     from puretalk.sync.run import SyncOutcome
 
-__all__ = ["Freshness", "check_freshness", "parse_age", "report_failure", "report_start", "report_success"]
-
-#: Seconds that a ping may take, all in all.
+#: Seconds that a ping may take in total.
 PING_SECONDS = 5.0
 
 _OUTCOMES = {EXIT_OK: "published", EXIT_INCOMPLETE: "incomplete", EXIT_HELD: "held"}
@@ -38,15 +35,15 @@ _MESSAGES = {EXIT_INCOMPLETE: "published, but not completely read", EXIT_HELD: "
 
 
 def report_start(settings: Settings) -> None:
-    """A run starts. Never raises."""
+    """Report that a run starts. Never raises."""
     _ping(settings, "start")
 
 
 def report_success(
     settings: Settings, outcome: SyncOutcome, *, steps: Mapping[Step, float] | None = None, command: str = "sync"
 ) -> None:
-    """A run published; what it published may still be incomplete or held back, which a ping calls a failure. `steps`:
-    seconds by step. Never raises."""
+    """Report a run that published. Where the result is incomplete or held back, the ping says failure.
+    `steps`: seconds by step. Never raises."""
     run = outcome.run
     _report(
         settings,
@@ -77,7 +74,7 @@ def report_failure(
     steps: Mapping[Step, float] | None = None,
     command: str = "sync",
 ) -> None:
-    """A run published nothing. One that found another at work is logged only: the other one reports. Never raises."""
+    """Report a run that published nothing. A run that found another at work is logged only. Never raises."""
     _report(
         settings,
         {
@@ -111,7 +108,7 @@ def _rounded(steps: Mapping[Step, float] | None) -> dict[str, float]:
 
 
 def _ping(settings: Settings, event: Literal["start", "success", "fail"]) -> None:
-    """One GET, bounded in time by a thread: a name server or a server that drips bytes has time-outs of its own."""
+    """One GET in a thread, to bound its time: urllib's timeout covers neither a slow name server nor slow bytes."""
     if not settings.operations.ping_url:
         return
     troubles: list[str | None] = []
@@ -124,17 +121,17 @@ def _ping(settings: Settings, event: Literal["start", "success", "fail"]) -> Non
 
 
 def _get(ping_url: str, event: str) -> str | None:
-    """Gives the reason when the ping did not arrive; never the address, which is a secret of its own."""
+    """The reason when the ping did not arrive, else None. It never holds the address, which is a secret."""
     try:
         url = urlsplit(ping_url)
-        is_loopback = _is_loopback(url.hostname)
-        if url.scheme != "https" and not (url.scheme == "http" and is_loopback):
+        is_local = is_loopback(url.hostname or "")
+        if url.scheme != "https" and not (url.scheme == "http" and is_local):
             return "ping_url must begin with https://"
         path = url.path if event == "success" else f"{url.path.rstrip('/')}/{event}"
         request = urllib.request.Request(
             url._replace(path=path, fragment="").geturl(), headers={"User-Agent": f"puretalk/{__version__}"}
         )
-        proxies = [urllib.request.ProxyHandler({})] if is_loopback else []
+        proxies = [urllib.request.ProxyHandler({})] if is_local else []
         with urllib.request.build_opener(_NoRedirect, *proxies).open(request, timeout=PING_SECONDS):
             return None
     except urllib.error.HTTPError as error:
@@ -147,14 +144,7 @@ def _get(ping_url: str, event: str) -> str | None:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The address is a secret: it is not carried to wherever an answer points."""
+    """Refuses redirects: the address is a secret and must not reach another server."""
 
     def redirect_request(self, *_arguments: Any) -> None:
         return None
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False

@@ -1,10 +1,10 @@
-"""The log of runs: JSON lines, one file a day (UTC), for the person who asks later what happened at night.
+"""The log of runs: JSON lines, one file a day (UTC).
 
     {data dir}/logs/puretalk-2026-11-22.jsonl
     {"time": "2026-11-22T12:15:03.120345Z", "event": "run", "command": "sync", "outcome": "published", "exit_code": 0,
 …}
 
-Writing it never makes a run fail: where it cannot be written (disk full, read-only), it is not.
+A log that cannot be written (disk full, read-only) does not make a run fail.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME = re.compile(r"puretalk-(\d{4}-\d{2}-\d{2})\.jsonl\Z")
 
 
 def log_folder(data_dir: Path) -> Path:
-    """Where the log files of a data directory lie."""
+    """The folder of the log files."""
     return data_dir / "logs"
 
 
@@ -42,12 +42,12 @@ def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, 
 
 
 def _append_line(path: Path, text: str) -> None:
-    """One write, so that runs at the same time do not mix their lines."""
+    """In one write, so that the lines of simultaneous runs do not mix."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.lseek(descriptor, size - 1, os.SEEK_SET) and os.read(descriptor, 1) != b"\n":
-            text = f"\n{text}"  # the disk was full in the middle of the line before
+            text = f"\n{text}"  # the disk became full in the middle of the previous line
         os.write(descriptor, f"{text}\n".encode(errors="backslashreplace"))
     finally:
         os.close(descriptor)
@@ -62,7 +62,7 @@ def _remove_old(folder: Path, oldest: date) -> None:
 
 
 def _scrub(value: Any, secrets: list[str]) -> Any:
-    """The last resort: no secret gets here, and if one did, it would not get further."""
+    """The value without the secrets. No caller passes one on purpose: this is the last defence."""
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, "[secret]")

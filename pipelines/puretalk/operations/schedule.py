@@ -1,6 +1,6 @@
-"""Recipes for schedulers, with the absolute paths of the installation at hand: what `puretalk schedule` prints.
+"""Recipes for schedulers, with the absolute paths of this installation: what `puretalk schedule` prints.
 
-A recipe never holds the key. What a scheduler's run would not find, because it is set in this shell only, is named.
+A recipe never holds the key. It names the settings that a scheduler's run would miss, as only this shell has them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Kind = Literal["cron", "systemd", "github-actions", "airflow", "dagster"]
 
 
 class _Recipe(Template):
-    """Recipes are full of `$` and `%`; here `@name` is a blank and `@@` an at sign."""
+    """A template whose blanks are `@name`, as recipes are full of `$` and `%`; `@@` is an at sign."""
 
     delimiter = "@"
 
@@ -33,15 +33,15 @@ def render(kind: Kind, *, every_minutes: int = 15, settings: Settings) -> str:
         raise ConfigurationError(f"there is no recipe for {kind!r}; there are: {', '.join(get_args(Kind))}")
     paths = [str(path) for path in (settings.project_dir, settings.data_dir)]
     if any(ord(letter) < 32 for letter in "".join(paths)):
-        raise ConfigurationError("a folder with a control character in its name cannot stand in a recipe")
+        raise ConfigurationError("a recipe cannot hold a folder with a control character in its name")
     if kind == "github-actions" and every_minutes < 5:
         raise ConfigurationError("GitHub runs schedules every 5 minutes at most")
     return _RENDERERS[kind](every_minutes, settings)
 
 
 def cron_expression(every_minutes: int) -> str:
-    """The five fields of a crontab. Raises ConfigurationError where they cannot say it: 45 minutes are not even in an
-    hour, and `*/45` would mean :00 and :45."""
+    """The five fields of a crontab. Raises ConfigurationError for an interval that they cannot express: `*/45` would
+    mean :00 and :45, which is not every 45 minutes."""
     hours, minutes = divmod(every_minutes, 60)
     if every_minutes == 1:
         return "* * * * *"
@@ -50,7 +50,7 @@ def cron_expression(every_minutes: int) -> str:
     if minutes == 0 and 0 < hours <= 24 and 24 % hours == 0:
         return "0 * * * *" if hours == 1 else "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
     raise ConfigurationError(
-        f"a calendar cannot say every {every_minutes} minutes evenly",
+        f"a calendar cannot express every {every_minutes} minutes",
         action="Take a divisor of an hour (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30) or of a day "
         "(60, 120, 180, 240, 360, 480, 720, 1440).",
     )
@@ -65,10 +65,10 @@ def _calendar_expression(every_minutes: int) -> str:
 
 
 def _find_program() -> Path:
-    """The installed `puretalk`, beside the Python that runs now. Links stay: a virtual environment is one."""
+    """The installed `puretalk`, next to the running Python. Links are not resolved: a virtual environment is one."""
     name = "puretalk.exe" if os.name == "nt" else "puretalk"
-    beside = Path(sys.executable).absolute().with_name(name)
-    found = str(beside) if beside.is_file() else shutil.which("puretalk")
+    neighbour = Path(sys.executable).absolute().with_name(name)
+    found = str(neighbour) if neighbour.is_file() else shutil.which("puretalk")
     if found is None:
         raise ConfigurationError(
             "the puretalk command is not installed", action="Install the package, then run its `puretalk schedule`."
@@ -81,18 +81,18 @@ def _secrets_file(settings: Settings) -> Path:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """What a run needs to find its folders from any other one."""
+    """What a run needs to find its folders from any directory."""
     return {"DLT_PROJECT_DIR": str(settings.project_dir), "PURETALK_DATA_DIR": str(settings.data_dir)}
 
 
 def _lost_settings(settings: Settings) -> list[str]:
-    """Names of the settings that apply here, but not where only the recipe's environment is known."""
-    there = load_settings({}, _environment(settings))
-    return [each.name for each in SETTINGS if setting_value(there, each) != setting_value(settings, each)]
+    """Names of the settings that have another value where only the recipe's environment is set."""
+    scheduled = load_settings({}, _environment(settings))
+    return [each.name for each in SETTINGS if setting_value(scheduled, each) != setting_value(settings, each)]
 
 
 def _notes(settings: Settings) -> str:
-    """Comment lines that every recipe of this machine begins with."""
+    """The comment lines at the head of every recipe that runs on this machine."""
     secrets = _secrets_file(settings)
     lost = _lost_settings(settings)
     lines = [f"The key is read from {secrets} (chmod 600), never from here."]
@@ -107,14 +107,14 @@ def _notes(settings: Settings) -> str:
 
 
 _EXIT_CODES = (
-    "Exit codes. 0: all is well. 3, 9: heal by themselves; alarming only when they go on over several runs.",
-    "7: another run is at work, nothing to do. 1, 4, 5, 6, 8, 10: somebody has to act; the message says what.",
+    "Exit codes. 0: success. 3, 9: the next run usually succeeds; send an alert only after several in a row.",
+    "7: another run is at work, nothing to do. 1, 4, 5, 6, 8, 10: a person has to act; the message says how.",
 )
 
 
 def _render_cron(every_minutes: int, settings: Settings) -> str:
     assignments = [f"{name}={shlex.quote(value)}" for name, value in _environment(settings).items()]
-    # A run that comes too early waits for half an interval, so that a slow run now and then is nobody's mail.
+    # A run that finds another at work waits for half an interval, so that one slow run sends no mail.
     command = [*assignments, shlex.quote(str(_find_program())), "sync", f"--wait {every_minutes * 30}"]
     return _CRON.substitute(
         notes=_notes(settings),
@@ -125,7 +125,7 @@ def _render_cron(every_minutes: int, settings: Settings) -> str:
 _CRON = _Recipe("""\
 # puretalk for a crontab: type `crontab -e` and paste.
 @notes
-# cron mails what a run prints, and a run that went well prints nothing. Uncomment to say where to:
+# cron mails what a run prints, and a successful run prints nothing. Uncomment to set the address:
 # MAILTO=you@@example.org
 @line
 """)
@@ -182,7 +182,7 @@ Type=oneshot
 EnvironmentFile=-/etc/puretalk.env
 ExecStart=@program sync
 TimeoutStartSec=1h
-# Somebody runs it by hand at this moment: nothing to do.
+# Another run is at work, started by hand: not a failure.
 SuccessExitStatus=7
 UMask=0027
 NoNewPrivileges=yes
@@ -222,9 +222,9 @@ _GITHUB_ACTIONS = _Recipe("""\
 # .github/workflows/puretalk.yml, in a PRIVATE repository that holds this project: prompts and phone numbers end up in
 # its cache, which pull requests can read.
 #
-# The cache is all that a hosted runner keeps, and it is no storage: it goes after 7 days without a run or when the
-# repository's share is full. Then the next sync begins anew: it is exact, but the history (assistant_versions,
-# first_seen_at, deleted assistants) is gone. Where history matters, use a machine of your own (cron, systemd).
+# A hosted runner keeps nothing but this cache, and GitHub deletes a cache after 7 days without a run, or when the
+# repository's quota is used up. The next sync then starts from an empty warehouse: its result is exact, but the history
+# (assistant_versions, first_seen_at, deleted assistants) is lost. To keep the history, use cron or systemd.
 # Schedules are in UTC, start late under load, and stop in a public repository without activity.
 @exit_codes
 name: puretalk
@@ -243,7 +243,7 @@ jobs:
     timeout-minutes: 60
     env:
       PURETALK_DATA_DIR: ${{ github.workspace }}/data
-      # A cache needs the last state only.
+      # The cache needs only the last snapshot.
       PURETALK_KEEP_LAST: "1"
       PURETALK_KEEP_HOURLY: "0"
       PURETALK_KEEP_DAILY: "0"
@@ -266,7 +266,7 @@ jobs:
       - run: puretalk sync
         env:
           PURETALK_API_KEY: ${{ secrets.PURETALK_API_KEY }}
-      # Also after exit codes 9 and 10, which publish; after all others the old state is saved once more.
+      # Always: exit codes 9 and 10 publish too. After the others this saves the old snapshot again.
       - uses: actions/cache/save@@v4
         if: always() && hashFiles('data/snapshots/*.duckdb') != ''
         with:
@@ -278,9 +278,9 @@ jobs:
 
 
 def _render_airflow(every_minutes: int, settings: Settings) -> str:
-    # Airflow fills in what it takes for a Jinja template.
+    # Airflow would render these as a Jinja template.
     if any(mark in text for text in _environment(settings).values() for mark in ("{{", "{%", "{#")):
-        raise ConfigurationError("a folder with {{, {% or {# in its name cannot stand in an Airflow recipe")
+        raise ConfigurationError("a folder with {{, {% or {# in its name cannot be part of an Airflow recipe")
     return _AIRFLOW.substitute(
         notes=_notes(settings),
         cron=repr(cron_expression(every_minutes)),
@@ -306,7 +306,7 @@ with DAG(
     "puretalk",
     schedule=@cron,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
-    catchup=False,  # a sync reads what is there now; what was missed cannot be made up for
+    catchup=False,  # a sync reads the account as it is now: there is nothing to catch up on
     max_active_runs=1,
 ):
     BashOperator(
@@ -315,7 +315,7 @@ with DAG(
         env=@environment,
         append_env=True,
         skip_on_exit_code=[7],
-        retries=0,  # the next run begins from what is published anyway
+        retries=0,  # the next scheduled run does the same
         execution_timeout=timedelta(hours=1),
     )
 ''')

@@ -1,11 +1,11 @@
-"""The reading side for analysts: the published snapshot as a DuckDB connection or as pandas DataFrames.
+"""The Python interface for analysts: the published snapshot as a DuckDB connection or as pandas DataFrames.
 
     >>> import puretalk
     >>> puretalk.table("assistants")[["name", "model", "updated_at"]]
     >>> puretalk.read("SELECT count(*) AS n FROM puretalk.assistants WHERE deleted_at IS NULL")
 
-Every call opens the newest snapshot; a connection keeps the one that it opened until it is closed, whatever is
-published meanwhile. Times are UTC.
+Every call opens the newest snapshot; a connection keeps the one that it opened until it is closed, also
+when another is published meanwhile. Times are UTC.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from puretalk.database import OFFLINE
-from puretalk.errors import ConfigurationError, WarehouseError
-from puretalk.settings import load_settings
-from puretalk.warehouse.snapshots import SnapshotStore
+from puretalk.database import OFFLINE, quote_name
+from puretalk.errors import ConfigurationError
+from puretalk.readers.published import find_snapshot
 
 #: Schemas in the order in which a bare table name is looked up.
 SCHEMAS = ("puretalk", "marts", "staging")
@@ -39,28 +38,16 @@ def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def find_snapshot(data_dir: str | Path | None = None) -> Path:
-    """The file of the newest snapshot. Raises WarehouseError when nothing has been published yet."""
-    folder = Path(data_dir).expanduser().absolute() if data_dir is not None else load_settings().data_dir
-    snapshot = SnapshotStore(folder).current()
-    if snapshot is None:
-        raise WarehouseError(
-            f"nothing has been published in {folder} yet",
-            action="Run `puretalk sync` (or `puretalk sync --demo`) first; is PURETALK_DATA_DIR the right folder?",
-        )
-    return snapshot
-
-
 def read(
     query: str, parameters: Sequence[Any] | dict[str, Any] | None = None, *, data_dir: str | Path | None = None
 ) -> pd.DataFrame:
-    """The result of one SQL query over the newest snapshot. `parameters` fill `?` or `$name`. DuckDB's errors pass."""
+    """The result of an SQL query over the newest snapshot; `parameters` fill `?` or `$name`. Raises DuckDB's errors."""
     with contextlib.closing(connect(data_dir)) as connection:
         return _to_frame(connection.execute(query, parameters))
 
 
 def _to_frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """The result as a DataFrame, without a warning of pandas 3.1 that duckdb 2.0 causes and its user cannot mend."""
+    """The result as a DataFrame, without a warning of pandas 3.1 that duckdb 2.0 causes and its user cannot avoid."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.drop", pd.errors.Pandas4Warning)
         return result.df()
@@ -75,7 +62,7 @@ def table(name: str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
         schema, _, bare = name.rpartition(".")
         for candidate in (schema,) if schema else SCHEMAS:
             if (candidate, bare) in there:
-                return _to_frame(connection.execute(f'SELECT * FROM "{candidate}"."{bare}"'))
+                return _to_frame(connection.execute(f"SELECT * FROM {quote_name(candidate, bare)}"))
     near = difflib.get_close_matches(bare, {other for _, other in there}, n=3)
     raise ConfigurationError(
         f"there is no table {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""),

@@ -21,14 +21,14 @@ LONG_TEXT = 80
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field that differs between two versions: path such as `llm_states[0].prompt`; None: it was not there."""
+    """A field that differs between two versions: path such as `llm_states[0].prompt`; None: missing."""
 
     path: str
     old: str | None
     new: str | None
 
     def lines(self) -> Iterator[str]:
-        """The change as a person reads it."""
+        """The change in lines of text."""
         if self.old is not None and self.new is not None and max(len(self.old), len(self.new)) >= LONG_TEXT:
             yield f"{self.path}:"
             old, new = _text_lines(self.old), _text_lines(self.new)
@@ -87,7 +87,7 @@ def explain_assistant(connection: duckdb.DuckDBPyConnection, assistant_id: str) 
 
 
 def compare_configs(old: JSONValue, new: JSONValue, path: str = "") -> Iterator[FieldChange]:
-    """The fields that differ, innermost first named by their path, in the order of the sorted names."""
+    """The innermost fields that differ, in the order of their sorted names."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(old.keys() | new.keys()):
             yield from _compare_parts(old, new, name, f"{path}.{name}" if path else name)
@@ -117,7 +117,7 @@ def _shorten(text: str) -> str:
 
 
 def _text_lines(text: str) -> list[str]:
-    """Lines of a text; one that is a single long line is broken at its sentences, so that a diff shows what moved."""
+    """Lines of a text; a single long line is broken at its sentences, so that a diff shows which one changed."""
     lines = text.splitlines()
     return lines if len(lines) > 1 else text.replace(". ", ".\n").splitlines()
 

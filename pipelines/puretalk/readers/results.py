@@ -1,4 +1,4 @@
-"""Results of a query as a person or a program wants them."""
+"""The result of a query as text or bytes, for a person or for a program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Format = Literal["table", "csv", "json", "parquet", "md"]
 
 
 def render_frame(frame: pd.DataFrame, form: Format) -> bytes:
-    """The frame as bytes: a table for eyes, CSV with a header, JSON records, Parquet, or a Markdown table."""
+    """The frame as bytes: a table for a terminal, CSV with a header, JSON records, Parquet, or a Markdown table."""
     if form == "parquet":
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
