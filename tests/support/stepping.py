@@ -16,6 +16,7 @@ from puretalk.cli.commands import main
 from puretalk.cli.progress import Progress
 from puretalk.demo import DemoApi
 from puretalk.sync import run as sync
+from puretalk.warehouse.lock import hold_lock as hold
 
 
 class SteppedRun:
@@ -63,25 +64,25 @@ class SteppedRun:
 
 
 def _run() -> None:
-    step = sys.argv.pop(1)
-    take, hold = Progress.on_step, sync.hold_lock
+    held = sys.argv.pop(1)
+    take = Progress.on_step
 
     def pause(name: str) -> None:
-        if name == step:
+        if name == held:
             sys.stdout.write(f"{name}\n")
             sys.stdout.flush()
             sys.stdin.readline()
 
-    def on_step(progress: Progress, name: str) -> None:
-        take(progress, name)
-        pause(name)
+    def on_step(self: Progress, step: str) -> None:
+        take(self, step)
+        pause(step)
 
     def hold_lock(*arguments: Any, **options: Any) -> Any:
         pause("lock")
         return hold(*arguments, **options)
 
     Progress.on_step = on_step  # type: ignore[method-assign]
-    sync.hold_lock = hold_lock
+    vars(sync).update(hold_lock=hold_lock)
     main()
 
 

@@ -211,7 +211,7 @@ def test_half_a_character_is_replaced_and_the_original_kept(warehouse: Warehouse
 def test_nulls_and_missing_fields_are_null(warehouse: Warehouse, account: Account) -> None:
     assistant_id = account.live_ids()[0]
     record = account.record(assistant_id)
-    gone = {
+    gone: dict[str, Any] = {
         name: MISSING for name in record if name not in ("assistant_id", "updated_at", "created_at", "user", "voice")
     }
     account.edit(assistant_id, **gone, user=None, voice=None)
