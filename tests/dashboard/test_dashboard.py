@@ -145,7 +145,7 @@ charts:
         ("charts: [{title: X, id: 'a b', sql: SELECT 1}]", "the id 'a b'"),
         ("chart: []", "unknown key 'chart'"),
         ("charts: {}", "charts must be a list"),
-        ("- a", "no mapping"),
+        ("- a", "not a mapping"),
         ("a: [", "not valid YAML"),
     ],
 )

@@ -1,4 +1,4 @@
-"""One self-contained HTML page on the fleet's configuration, made from the published snapshot.
+"""One self-contained HTML page about the fleet's configuration, made from the published snapshot.
 
 write_dashboard(Path("data/puretalk.duckdb"), Path("dashboard.html"))
 """
@@ -24,7 +24,7 @@ __all__ = ["DashboardReport", "serve_dashboard", "write_dashboard"]
 
 @dataclass(frozen=True)
 class DashboardReport:
-    """What was written: `assistants` counts the deleted ones too, whose history the page has."""
+    """What was written. `assistants` includes the deleted ones, because the page has their history."""
 
     path: Path
     bytes: int
@@ -44,10 +44,10 @@ def write_dashboard(
     now: datetime | None = None,
     stale_after: timedelta = timedelta(hours=24),
 ) -> DashboardReport:
-    """Write the page of the snapshot to `out`, whole or not at all; `spec` is the reader's own, merged into ours.
+    """Write the page of the snapshot to `out`, whole or not at all. `spec` is the user's own, merged into ours.
 
     Without prompts the page holds neither prompt texts nor personal data (redaction.py). Raises ConfigurationError
-    for a spec that is wrong, WarehouseError for a snapshot that cannot be read or a file that cannot be written.
+    for a wrong spec, WarehouseError for a snapshot that cannot be read or a file that cannot be written.
     """
     declared = load_spec(spec)
     now = now or datetime.now(UTC)
@@ -71,7 +71,7 @@ def write_dashboard(
 
 
 def _replace(out: Path, page: bytes) -> None:
-    """For its owner only, as it holds what the warehouse holds; a page that is there already keeps its permissions."""
+    """Only the owner can read a new page, because it holds what the warehouse holds; an existing one keeps its mode."""
     try:
         handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp")
         try:

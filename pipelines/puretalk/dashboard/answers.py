@@ -1,6 +1,6 @@
-"""The answers to the SQL of a spec, as values that JSON knows.
+"""The results of the SQL of a spec, as JSON values.
 
-A time is `2026-11-01T09:00:00Z` (UTC), a date `2026-11-01`; NaN is null; what has no JSON of its own is its text.
+A time is `2026-11-01T09:00:00Z` (UTC), a date `2026-11-01`; NaN is null; a type that JSON does not have is its text.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from puretalk.errors import ConfigurationError
 
 Scalar = str | int | float | bool | None
 
-#: Longer texts are cut in the page (the warehouse has them whole).
+#: The page cuts longer texts (the warehouse has them whole).
 TEXT_LIMIT: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Rows:
-    """An answer, by column: `columns[i]` has the values of `titles[i]`, to be shown as `formats[i]`."""
+    """A result by column: `columns[i]` has the values of `titles[i]`, to be shown as `formats[i]`."""
 
     titles: tuple[str, ...]
     formats: tuple[str, ...]
@@ -35,7 +35,7 @@ class Rows:
         return len(self.columns[0]) if self.columns else 0
 
     def column(self, title: str) -> list[Scalar]:
-        """The values of that column; NULLs where the answer has no such column."""
+        """The values of that column; None for every row if there is no such column."""
         return self.columns[self.titles.index(title)] if title in self.titles else [None] * len(self)
 
     def without(self, title: str) -> Rows:
@@ -48,7 +48,7 @@ class Rows:
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str, item: str, parameters: Sequence[object] = ()) -> Rows:
-    """The answer to `sql` as JSON values."""
+    """The result of `sql` as JSON values. ConfigurationError when it does not run; `item` names it in the message."""
     try:
         answer = connection.sql(f"SELECT * FROM (\n{sql}\n)", params=list(parameters)).to_arrow_table()
     except duckdb.Error as error:

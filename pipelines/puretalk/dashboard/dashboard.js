@@ -1,7 +1,7 @@
 "use strict";
-// The page is complete without this script; it adds filters, sorting, search, export and the view of one assistant.
-// Text from the warehouse becomes text nodes only (trusted types are required, so innerHTML would throw), and nothing is
-// ever fetched: the data stands in this page, packed as gzip in base64.
+// The page works without this script, which adds filters, sorting, search, export and the view of one assistant.
+// Text from the warehouse becomes text nodes only (trusted types are required, so innerHTML would throw). The script
+// fetches nothing: the data is in this page, as gzip in base64.
 (() => {
   const $ = (id) => document.getElementById(id);
   const SVG = "http://www.w3.org/2000/svg";
@@ -72,7 +72,7 @@
     return chunks.get(number);
   }
 
-  // State: what the fragment of the address says
+  // State, kept in the fragment of the address
 
   const state = { labels: new Map(), series: new Map(), queries: {}, sorts: {}, pages: {}, open: null, tab: "" };
 
@@ -124,7 +124,7 @@
     render();
   }
 
-  // Filters: of each chart with a selection, the assistants that have a row in it
+  // Filters: for each chart with a selection, the assistants that have a row in it
 
   let masks = new Map();
 
@@ -144,7 +144,7 @@
     }
   }
 
-  /** The assistants that all filters leave (but for the chart's own); null when there is no filter. */
+  /** The assistants that all filters leave, except the filter of one chart; null when there is no filter. */
   function selection(except) {
     const all = [...masks].filter(([id]) => id !== except).map(([, mask]) => mask);
     if (!all.length) return null;
@@ -196,7 +196,7 @@
     const pressed = (label) => isPressed(state.labels, chart.id, chart.labels[label]);
     let order = totals.map((_, label) => label).filter((label) => totals[label] > 0 || pressed(label) || !masks.size);
     if (chart.order === "value") order.sort((one, other) => totals[other] - totals[one] || one - other);
-    if (!order.length) return [el("p", { class: "empty" }, "Nothing left by the filters.")];
+    if (!order.length) return [el("p", { class: "empty" }, "The filters leave nothing.")];
     const largest = Math.max(...totals, 0);
     const isExpanded = expanded.has(chart.id);
     const hidden = order.length - chart.limit;
@@ -402,7 +402,7 @@
       step("›", "Next page", page + 1), step("»", "Last page", page === pages ? pages + 1 : pages));
   }
 
-  // A cell that a spreadsheet would take for a formula gets an apostrophe in front.
+  // A cell that a spreadsheet would run as a formula gets an apostrophe in front.
   function csvCell(value, format) {
     if (value === null || value === undefined) return "";
     if (typeof value === "number") return String(value);
@@ -553,7 +553,7 @@
       el("div", { class: row[column] === null ? "unset" : null }, el("dt", {}, title), el("dd", {}, shown(row[column], detail.formats[column])))));
   }
 
-  /** Text with its {{variables}} set off. */
+  /** Text with its {{variables}} highlighted. */
   function withVariables(text) {
     return text.split(/(\{\{[^{}\n]{1,100}\}\})/).map((part, place) => (place % 2 ? el("span", { class: "variable" }, part) : part));
   }
@@ -570,7 +570,7 @@
     return [box, more];
   }
 
-  /** JSON in a string is laid out; everything else stays as it is. */
+  /** JSON in a string, indented; any other text as it is. */
   function laidOut(text) {
     if (!/^\s*[[{]/.test(text)) return text;
     try {
@@ -583,7 +583,7 @@
   function drawTexts(detail, rows) {
     const [row] = rows(detail.id);
     const texts = detail.titles.map((title, column) => [title, row?.[column]]).filter(([, text]) => text);
-    if (!texts.length) return nothing(data.hasPrompts ? "No texts." : "Texts are left out of this page.");
+    if (!texts.length) return nothing(data.hasPrompts ? "No texts." : "This page was made without texts.");
     return texts.map(([title, text]) => [el("h4", {}, title, el("span", { class: "count" }, `${shown(text.length, "integer")} characters`)), prose(laidOut(text), title)]);
   }
 
@@ -625,7 +625,7 @@
   function drawTimeline(detail, rows) {
     const column = (titles, row, title) => row[titles.indexOf(title)];
     const versions = rows(detail.id);
-    if (!versions.length) return nothing("No version has been observed.");
+    if (!versions.length) return nothing("No sync has observed a version.");
     const changes = new Map();
     for (const row of detail.changes ? rows(`${detail.id}.changes`) : []) {
       const number = column(detail.changes, row, "version_number");
@@ -640,10 +640,10 @@
       return el("li", { class: first ? "first" : null },
         el("h4", {}, `Version ${number}`, kinds.map((kind) => el("span", { class: "mark" }, kind))),
         el("p", { class: "muted" }, `Observed ${shown(observed, "time")} UTC`, updated ? `; the API says ${shown(updated, "time")}` : null),
-        drawn.length ? el("div", { class: "changes" }, drawn) : first ? null : el("p", { class: "muted" }, "Only updated_at moved."));
+        drawn.length ? el("div", { class: "changes" }, drawn) : first ? null : el("p", { class: "muted" }, "Only updated_at changed."));
     });
     const oldest = column(detail.titles, versions.at(-1), "version_number");
-    return [el("ol", { class: "timeline" }, items), oldest > 1 ? el("p", { class: "muted" }, `${oldest - 1} older versions stand in the warehouse.`) : null];
+    return [el("ol", { class: "timeline" }, items), oldest > 1 ? el("p", { class: "muted" }, `${oldest - 1} older versions are in the warehouse.`) : null];
   }
 
   function readable(json) {
@@ -660,7 +660,7 @@
   function drawChange({ path, area, change_kind: kind, old_value: before, new_value: after }, isOpen) {
     const [old, now] = [readable(before), readable(after)];
     const head = el("p", { class: "change-head" }, el("code", {}, path), el("span", { class: "mark" }, area), kind === "changed" ? null : el("span", { class: "mark" }, kind));
-    if (old === null && now === null) return el("div", { class: "change" }, head, el("p", { class: "muted" }, data.hasPrompts ? "No value." : "Left out of this page."));
+    if (old === null && now === null) return el("div", { class: "change" }, head, el("p", { class: "muted" }, data.hasPrompts ? "No value." : "This page was made without this text."));
     const isShort = (text) => text === null || (text.length <= 90 && !text.includes("\n"));
     if (isShort(old) && isShort(now)) {
       return el("div", { class: "change" }, head, el("p", { class: "old-new" },
@@ -682,8 +682,8 @@
     return el("div", { class: "change" }, head, details);
   }
 
-  // Differences: Myers' greedy algorithm over words; over lines where the words differ too much; bounded, so that two
-  // texts that have nothing in common cost no more than a moment.
+  // Differences: Myers' greedy algorithm over words, or over lines where the words differ too much. It is bounded, because
+  // it is slow for two texts with nothing in common.
 
   const MOST_DIFFERENCES = 1200;
   const MOST_TOKENS = 60_000;
@@ -706,7 +706,7 @@
     return null;
   }
 
-  /** Which tokens of either side stay: pairs of places, in order. */
+  /** The tokens that both sides share: pairs of places, in order. */
   function walkBack(trace, n, m) {
     const kept = [];
     let [x, y] = [n, m];
@@ -752,7 +752,7 @@
     return joined(found);
   }
 
-  /** What stays between two changed words and says little itself (a blank, a comma, "so") belongs to the change. */
+  /** A short unchanged part between two changed words (a blank, a comma, "so") becomes part of the change. */
   function joined(found) {
     const result = [];
     let change = null;
@@ -798,7 +798,7 @@
       const head = place === 0 ? 0 : AROUND;
       const tail = place === found.length - 1 ? 0 : AROUND;
       if (text.length <= head + tail + 120) return text;
-      // Fold at the ends of lines (or at least of words) near by.
+      // Fold at the nearest end of a line, or else of a word.
       const from = head && (text.slice(0, head * 2).search(/\n[^\n]*$/) + 1 || text.slice(0, head).lastIndexOf(" ") + 1 || head);
       const until = text.length - tail * 2;
       const to = tail ? until + (text.slice(until).match(/[\n ]/)?.index ?? 0) + 1 : text.length;
@@ -841,7 +841,7 @@
     $("age").replaceChildren(whole ? ` (${shown(whole, "integer")} ${unit}${whole === 1 ? "" : "s"} ago)` : " (just now)");
   }
 
-  // Together
+  // Rendering and events
 
   function focused() {
     const node = document.activeElement;

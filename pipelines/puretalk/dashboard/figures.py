@@ -1,4 +1,4 @@
-"""The figures behind the page: what the SQL of a spec yields, added up where a chart or a tile asks for it."""
+"""The figures of the page: the results of the SQL of a spec, added up where a chart or a tile asks for it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from puretalk.dashboard.answers import Rows, Scalar, fetch
 from puretalk.dashboard.spec import Chart, Spec, Table, Tile
 from puretalk.errors import ConfigurationError, WarehouseError
 
-#: Days of a small line.
+#: Days that the small line of a tile covers.
 TREND_DAYS: Final = 90
 
-#: A label, series or value of SQL that gave NULL.
+#: The text for a label or series that is NULL or empty.
 NONE: Final = "(none)"
 
 _AGGREGATES: Final[Mapping[str, str]] = {
@@ -50,7 +50,7 @@ class TileFigure:
 
 @dataclass(frozen=True)
 class ChartFigure:
-    """`values[label][series]` is None where there is no row; labels stand in the order in which they are drawn."""
+    """`values[label][series]` is None where there is no row; labels are in the order in which they are drawn."""
 
     chart: Chart
     labels: list[str]
@@ -74,7 +74,7 @@ class TableFigure:
 
 @dataclass(frozen=True)
 class LastSync:
-    """The newest run that published; `finished_at` None for a snapshot that no sync wrote."""
+    """The newest run that published; `finished_at` is None for a snapshot that no sync wrote."""
 
     finished_at: datetime | None
     is_complete: bool
@@ -84,7 +84,7 @@ class LastSync:
 
 @dataclass(frozen=True)
 class Figures:
-    """`assistants`: id → name, in the order in which all other figures count them; `deleted`: place → deleted_at."""
+    """`assistants`: id → name, in the order that gives each its place; `deleted`: place → deleted_at."""
 
     assistants: Mapping[str, str | None]
     deleted: Mapping[int, str]
@@ -228,7 +228,7 @@ def _weights(rows: Rows) -> dict[str, float]:
 
 
 def _steps(labels: list[str], days: int) -> list[str]:
-    """Dates with the gaps between them filled, so that a quiet week is a gap and not a neighbour."""
+    """Dates with the missing ones filled in, so that a quiet week is drawn as a gap."""
     if not days or not labels:
         return labels
     try:
@@ -257,7 +257,7 @@ def _members(
 ) -> Members | None:
     if "assistant_id" not in rows.titles:
         return None
-    # Sorted, as SQL without an order gives its rows in any: the same snapshot makes the same page.
+    # SQL without ORDER BY gives rows in any order; sorted, the same snapshot makes the same page.
     found = []
     columns = zip(rows.column("assistant_id"), rows.column("label"), _series(rows), rows.column("value"), strict=True)
     for assistant_id, label, one, value in columns:

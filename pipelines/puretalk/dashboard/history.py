@@ -1,9 +1,9 @@
-"""What the page knows about each assistant, packed into chunks that it unpacks only when one is opened.
+"""What the page has about each assistant, in packed chunks; the page unpacks a chunk when an assistant of it is opened.
 
 A chunk is JSON, gzipped, in base64: `{"texts": ["…"], "assistants": {"17": {"history": [[3, [0]], …]}}}`. A long
-text stands once in `texts` and as `[its place]` in the rows, or as `[its place, 1]` where the value is that text as
-JSON (old and new values of a history are). A history is mostly the same texts over and over, and what differs a little
-lies close together, which is what gzip is good at.
+text is once in `texts`. In the rows it is `[its index]`, or `[its index, 1]` where the value is that text as JSON (old
+and new values of a history are). A history repeats mostly the same texts, and similar texts are close together, so gzip
+compresses it well.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import duckdb
 from puretalk.dashboard.answers import Scalar, fetch
 from puretalk.dashboard.spec import Detail
 
-#: Assistants that are read at once: bounds memory while the page is made.
+#: Assistants that are read at once; this limits the memory that making a page needs.
 _READ_AT_ONCE: Final = 2_000
 
-#: Characters of JSON in a chunk, about: unpacking one takes a browser a few milliseconds.
+#: Approximate characters of JSON in a chunk; a browser unpacks this in a few milliseconds.
 _CHUNK_CHARACTERS: Final = 300_000
 
-#: Texts from this length on are written once.
+#: Texts of at least this length are written once.
 _SHARED_LENGTH: Final = 48
 
 Packed = Scalar | list[int]
@@ -52,7 +52,7 @@ class _Chunk:
 
 @dataclass(frozen=True)
 class Histories:
-    """`chunk_of[place]` is the chunk that holds the assistant in that place; `columns`: detail id → titles, formats."""
+    """`chunk_of[place]` is the chunk with the assistant at that place; `columns`: detail id → titles, formats."""
 
     chunks: list[str]
     chunk_of: list[int]
@@ -60,7 +60,7 @@ class Histories:
 
 
 def pack(value: object) -> str:
-    """JSON, gzipped, in base64: nothing in it can end a script element."""
+    """JSON, gzipped, in base64, so that nothing in it can end a script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode("ascii")
 
@@ -96,7 +96,7 @@ def pack_histories(
 
 
 def _json_text(value: str) -> str | None:
-    """The text that is a string in JSON; None for any other JSON, and for one that was cut."""
+    """The text of a JSON string; None for any other JSON, and for a string that was cut."""
     if not value.startswith('"'):
         return None
     try:

@@ -1,7 +1,7 @@
-"""The page as HTML: figures through the template, data in packed blocks, a policy that lets nothing else run or load.
+"""The page as HTML: the figures in a template, packed blocks of data, and a policy that lets nothing else run or load.
 
-Everything is escaped by Jinja; the script and the style are allowed by their hash, so neither an attribute nor an
-element that slipped in could run or style anything.
+Jinja escapes everything. The policy allows the script and the style by their hash, so injected attributes and elements
+cannot run or style anything.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from puretalk.dashboard.figures import ChartFigure, Figures, Members, TileFigure
 from puretalk.dashboard.history import Histories, pack
 from puretalk.dashboard.spec import Spec
 
-#: Series beyond the last colour share it.
+#: Number of colours; further series share the last one.
 COLOURS: Final = 8
 
-#: Rows of the data behind a chart that are shown; a chart of thousands of labels has its SQL beside it.
+#: Most rows in the data view of a chart; the SQL next to them gives all of them.
 DATA_ROWS: Final = 500
 
 
@@ -94,14 +94,14 @@ def _hash(text: str) -> str:
 
 
 def _without_nul(value: object) -> object:
-    """HTML knows no NUL; prompts may hold one."""
+    """HTML cannot hold NUL; a prompt may."""
     return value.replace("\x00", "\ufffd") if isinstance(value, str) and "\x00" in value else value
 
 
 def _data(
     spec: Spec, figures: Figures, histories: Histories, include_prompts: bool, stale_after: timedelta
 ) -> dict[str, Any]:
-    """What the script needs: the same figures by assistant, to add up again what a filter leaves."""
+    """What the script needs: the same figures by assistant, so that it can add up the rows that a filter leaves."""
     return {
         "ids": list(figures.assistants),
         "names": list(figures.assistants.values()),
@@ -216,14 +216,14 @@ def _slug(text: str | None) -> str:
 
 
 def _bar_width(value: float, largest: float) -> str:
-    """Width of a bar in percent of the widest; what there is at all can be seen."""
+    """Width of a bar in percent of the widest; a value above 0 is always visible."""
     if largest <= 0 or value <= 0:
         return "0"
     return f"{max(value / largest * 100, 0.8):.1f}"
 
 
 def _stack(figure: ChartFigure) -> list[list[tuple[str, str, int]]]:
-    """For each label, the parts of its column from the bottom: y and height in percent, number of the colour."""
+    """For each label, the parts of its column from the bottom: y and height in percent, index of the colour."""
     largest = max((figure.total(label) for label in range(len(figure.labels))), default=0)
     columns = []
     for values in figure.values:
@@ -259,5 +259,5 @@ def _points(values: Sequence[float | None], width: int, height: int, *, from_zer
 
 
 def _step(labels: Sequence[str], most: int) -> int:
-    """Label every so manieth column, so that at most `most` labels stand below."""
+    """n, to label every nth column with at most `most` labels."""
     return max(1, -(-len(labels) // most))

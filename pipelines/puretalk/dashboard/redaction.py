@@ -1,8 +1,7 @@
 """What a page made with `--no-prompts` may still say: text columns are hidden unless they are listed here.
 
-The list is one of permissions, so a column that a mart gains tomorrow is hidden until somebody allows it. Numbers,
-booleans and times always stay. It works below the spec: the SQL of the spec, a reader's own included, sees the same
-tables with NULL in place of hidden text.
+The list names what is allowed, so a new column of a mart is hidden until somebody lists it. Numbers, booleans and times
+always stay. The SQL of the spec, including the user's own, sees the same tables with NULL in place of hidden text.
 """
 
 from __future__ import annotations
@@ -62,14 +61,14 @@ _OPEN_TYPES: Final = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HU
 
 
 def open_snapshot(snapshot: Path, *, include_prompts: bool) -> duckdb.DuckDBPyConnection:
-    """A connection that reads the snapshot and can reach nothing else; redacted unless `include_prompts`.
+    """A connection that can read the snapshot and nothing else; redacted unless `include_prompts`.
 
     WarehouseError when there is no snapshot or it cannot be read.
     """
     if not snapshot.exists():
         raise WarehouseError(f"There is no published snapshot at {snapshot}", action="Run `puretalk sync` first.")
     connection = duckdb.connect()
-    # A name that no spec can know: redacted tables cannot be passed by.
+    # A spec cannot know this name, so its SQL cannot bypass the redacted tables.
     name = "snapshot" if include_prompts else f"snapshot_{secrets.token_hex(8)}"
     try:
         connection.execute(f"ATTACH {quote_literal(str(snapshot.resolve()))} AS {name} (READ_ONLY)")

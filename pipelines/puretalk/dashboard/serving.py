@@ -1,4 +1,4 @@
-"""The written page over HTTP, for a browser that opens no files: one page, re-read for each request."""
+"""The written page over HTTP, for a browser that cannot open files: one page, read again for each request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-#: The page's own policy is in the page; what only a header can say stands here.
+#: What only a header can say; the rest of the policy is in the page.
 _HEADERS: Final = {
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -26,9 +26,9 @@ def serve_dashboard(
 ) -> None:
     """Serve the page at `/` until interrupted (KeyboardInterrupt); port 0 takes a free one.
 
-    `on_ready` gets the address as soon as it answers. A refreshed file is served from the next request on. On a
-    loopback address only requests that name it are answered: a foreign page cannot reach the data by pointing a name
-    of its own here.
+    `on_ready` gets the address as soon as the server answers. A refreshed file is served from the next request on. On a
+    loopback address, requests under any other host name are refused: a foreign page cannot reach the data by pointing a
+    name of its own here.
     """
     loopback = {"127.0.0.1", "localhost", "[::1]"}
 
@@ -68,7 +68,7 @@ def serve_dashboard(
                 self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet: the address of a page says nothing, and a cron job has nobody who reads it."""
+            """Log nothing: the only address is `/`."""
 
     with ThreadingHTTPServer((host, port), _Page) as server:
         server.daemon_threads = True

@@ -1,11 +1,11 @@
-"""What the dashboard shows, as declared in `spec.yml` and in the reader's own file that is merged into it.
+"""What the dashboard shows, as declared in `spec.yml` and in the user's own file that is merged into it.
 
     charts:
       - title: Assistants by time zone
         sql: SELECT assistant_id, timezone AS label FROM marts.dim_assistants WHERE is_live
 
-Columns that mean something: `assistant_id` (the row takes part in filters), `label`, `series`, `value`, `mark` (a badge
-beside the label), `position` (orders labels), `moment` (of a line or a trend). docs/dashboard.md explains every key.
+Columns with a meaning: `assistant_id` (the row takes part in filters), `label`, `series`, `value`, `mark` (a badge next
+to the label), `position` (orders labels), `moment` (of a line or a trend). docs/dashboard.md explains every key.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of `sql` as they are; the column aliases are the headings. `match` says which column a chart's filter
-    narrows row by row (without it a filter only narrows the assistants)."""
+    """Rows of `sql` as they are; the column aliases are the headings. `match` names the column whose rows a chart's
+    filter narrows (without it a filter only narrows the assistants)."""
 
     id: str
     title: str
@@ -87,7 +87,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Detail:
-    """A part of the view of one assistant; `tab` is where it stands. Only a timeline has `changes`."""
+    """A part of the view of one assistant, shown in `tab`. Only a timeline has `changes`."""
 
     id: str
     title: str
@@ -111,7 +111,7 @@ _Item = TypeVar("_Item", Tile, Chart, Table, Detail)
 
 
 def load_spec(own: Path | None = None) -> Spec:
-    """The built-in spec with `own` merged in. ConfigurationError names the file, the item and what is wrong with it."""
+    """The built-in spec with `own` merged in. ConfigurationError names the file, the item and its fault."""
     built_in = resources.files(__package__).joinpath("spec.yml").read_text(encoding="utf-8")
     merged = _parsed(built_in, "spec.yml")
     if own is not None:
@@ -129,7 +129,7 @@ def load_spec(own: Path | None = None) -> Spec:
         if section not in sections:
             sections.append(section)
     chart_ids = {chart.id for chart in charts}
-    # A tile whose chart was hidden loses its parts, not its number.
+    # A tile whose chart is hidden keeps its number and loses its parts.
     tiles = tuple(tile if tile.chart in chart_ids else replace(tile, chart="") for tile in tiles)
     return Spec(str(merged["title"]), tuple(sections), tiles, charts, tables, _items(Detail, merged["details"], ""))
 
@@ -140,7 +140,7 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"The dashboard spec {name} is not valid YAML: {error}") from error
     if not isinstance(parsed, dict):
-        raise ConfigurationError(f"The dashboard spec {name} is no mapping with keys such as charts:")
+        raise ConfigurationError(f"The dashboard spec {name} is not a mapping with keys such as charts:")
     known = {"title": str, "sections": list, "tiles": list, "charts": list, "tables": list, "details": list}
     for key, value in parsed.items():
         if key not in known:

@@ -1,4 +1,4 @@
-"""An embedded PureTalk API over a plausible account: what `make demo` syncs and what the tests storm.
+"""An embedded PureTalk API with a plausible account: `make demo` syncs it, and tests change it during syncs.
 
 with DemoApi(Account(seed=1)) as api:
     api.base_url, api.key

@@ -4,8 +4,8 @@
     account.edit(account.live_ids()[0], prompt="…")     # moves updated_at
     account.rename_voice("vc_anna", "Anna (calm)")      # changes many assistants, moves no updated_at
 
-Time is the account's own: it starts at `today` and each change moves it on by seconds and microseconds, so a seed gives
-the same bytes on every machine. Stored values are replaced, never changed in place: a page can be read without a copy.
+The account has its own clock: it starts at `today`, and each change advances it by seconds and microseconds. So a seed
+gives the same bytes on every machine. Stored values are replaced, never changed in place, so a page needs no copy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Order = Literal["created", "-created", "updated", "-updated", "name", "unordered
 ORDERS: Final[tuple[str, ...]] = get_args(Order)
 TODAY: Final = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
-#: As a field's value in `edit` and `create`: the record is served without this field.
+#: As a field's value in `edit` and `create`: the record has no such field.
 MISSING: Final = object()
 
 
@@ -84,7 +84,7 @@ class Change:
 
 
 class Account:
-    """A seeded, plausible account. Every method is safe to call from any thread; every change moves `revision` on."""
+    """A seeded, plausible account. Every method is thread-safe; every change increases `revision`."""
 
     def __init__(
         self, seed: int = 1, assistants: int = 120, *, today: datetime | None = None, empty: bool = False
@@ -117,10 +117,10 @@ class Account:
                 account._add(account._free_key(), record, is_raw=True)
         return account
 
-    # What is there
+    # Reading the account
 
     def live_ids(self) -> list[str]:
-        """The ids the list endpoint serves, in order of creation; a broken record without one has none."""
+        """The ids that the list endpoint serves, in order of creation, without records that have no id."""
         with self.lock:
             served = (entry.body for entry in self._entries.values() if not entry.is_deleted)
             ids = [body.get("assistant_id") for body in served if isinstance(body, dict)]
@@ -131,7 +131,7 @@ class Account:
             return [key for key, entry in self._entries.items() if entry.is_deleted]
 
     def record(self, assistant_id: str) -> Record:
-        """A copy of the assistant as the API serves it; KeyError when it is not (or no longer) there."""
+        """A copy of the assistant as the API serves it; KeyError when it does not exist or is deleted."""
         with self.lock:
             for entry in (self._entries.get(assistant_id), *self._raw_entries()):
                 if entry and not entry.is_deleted and isinstance(entry.body, dict):
@@ -146,7 +146,7 @@ class Account:
             return copy.deepcopy(self.page(order)[1])
 
     def page(self, order: Order = "created", start: int = 0, stop: int | None = None) -> tuple[int, list[Any]]:
-        """The size of the account and a slice of it, of one moment. To be read only: values are shared, not copied."""
+        """The size of the account and a slice of it, at one moment. Read only: values are shared, not copied."""
         with self.lock:
             keys = self._ordered(order)
             return len(keys), [self._entries[key].served() for key in keys[start:stop]]
@@ -163,13 +163,13 @@ class Account:
 
     @property
     def now(self) -> datetime:
-        """The account's own time: no `updated_at` that it gave is later."""
+        """The account's own time; no `updated_at` is later."""
         return self._now
 
-    # What happens to it
+    # Changing the account
 
     def create(self, **fields: Any) -> str:
-        """A new plausible assistant, with these fields instead of the invented ones. Returns its id."""
+        """Add a plausible assistant, with `fields` instead of the invented ones. Returns its id."""
         with self.lock:
             moment = api_time(self._tick())
             number = len(self._entries)
@@ -185,7 +185,7 @@ class Account:
             return key
 
     def edit(self, assistant_id: str, *, touch: bool = True, **fields: Any) -> None:
-        """Replace fields; `touch` moves `updated_at` strictly forward, without it the edit is silent."""
+        """Replace fields. `touch` moves `updated_at` strictly forward; without it the edit is silent."""
         with self.lock:
             entry = self._live(assistant_id)
             record = dict(entry.body)
@@ -202,7 +202,7 @@ class Account:
             self._changed()
 
     def restore(self, assistant_id: str, *, touch: bool = False) -> None:
-        """A deleted assistant returns as it was, to its old place in the order of creation."""
+        """Bring a deleted assistant back as it was, at its old place in the order of creation."""
         with self.lock:
             entry = self._entries[assistant_id]
             if not entry.is_deleted:
@@ -214,7 +214,7 @@ class Account:
             self._changed()
 
     def rename_voice(self, voice_id: str, name: str) -> None:
-        """Every assistant that shares the voice shows the new name; no `updated_at` moves."""
+        """Every assistant that shares the voice shows the new name; no `updated_at` changes."""
         self.edit_voice(voice_id, name=name)
 
     def edit_voice(self, voice_id: str, /, **fields: Any) -> None:
@@ -224,9 +224,9 @@ class Account:
         self._edit_shared(self._users, "email", email, fields)
 
     def put_raw(self, index_or_id: int | str, record: Any) -> str:
-        """Serve `record` verbatim, whatever it is, in the place of an assistant (by position of creation among the
-        living, or by id); a position or id that does not exist is appended. Returns the key for `delete`, which is the
-        id of the assistant whose place it took."""
+        """Serve `record` verbatim, even if it is not an assistant, in place of one (by id, or by position of creation
+        among the live ones). A position or id that does not exist is appended. Returns the key for `delete`: the id of
+        the assistant that was replaced."""
         with self.lock:
             key = self._key_at(index_or_id) if isinstance(index_or_id, int) else index_or_id
             if key in self._entries:
@@ -239,8 +239,8 @@ class Account:
             return key
 
     def evolve(self) -> list[Change]:
-        """A week in the life of the account: prompts edited, a voice renamed, an assistant created, one deleted, one
-        edited silently, a list of variables emptied. A small account does what it can of it."""
+        """Make the changes of a typical week: prompts edited, a voice renamed, an assistant created, one deleted, one
+        edited silently, a list of variables emptied. A small account gets fewer of them."""
         with self.lock:
             ids = [key for key, entry in self._entries.items() if not (entry.is_deleted or entry.is_raw)]
             emptied = [key for key in ids if self._entries[key].body.get("variables")][:1]
@@ -287,10 +287,10 @@ class Account:
     def _label(self, key: str) -> str:
         return str(self._entries[key].body.get("name") or "an assistant without a name")
 
-    # How it is kept
+    # Storage
 
     def _drafts(self, how_many: int) -> Iterable[Record]:
-        """Assistants of the two years before `today`, oldest first; the newest was updated at `today`."""
+        """Assistants of the two years before `today`, oldest first; the last one was updated at `today`."""
         voices, users = self._voice_values(), self._user_values()
         step = timedelta(days=700) / max(how_many, 1)
         previous: Record | None = None
@@ -313,7 +313,7 @@ class Account:
         self._entries[key] = _Entry(len(self._entries), adopted, is_raw=is_raw)
 
     def _adopted(self, record: Record) -> Record:
-        """The record with its voice and user shared. One that deviates from the shared one is served as it is."""
+        """The record with its voice and user shared. One that differs from the shared one is served as it is."""
         for field, shared, name in (("voice", self._voices, "voice_id"), ("user", self._users, "email")):
             value = record.get(field)
             identity = value.get(name) if isinstance(value, dict) else value

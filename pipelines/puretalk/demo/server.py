@@ -1,4 +1,4 @@
-"""The demo account behind a real HTTP/1.1 server that behaves, and misbehaves, as services of this kind do.
+"""The demo account behind a real HTTP/1.1 server that works, and fails, as services of this kind do.
 
     with DemoApi(account, page_cap=10) as api:
         api.fail("502", times=2)                      # the next two requests
@@ -6,7 +6,7 @@
         …
         assert [seen.status for seen in api.requests] == [502, 502, 200]
 
-Knobs are attributes and may be turned while requests run.
+Knobs are attributes; set them at any time, also while requests run.
 """
 
 from __future__ import annotations
@@ -67,19 +67,19 @@ _REASONS: Final = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A list or detail request, as the predicate of a fault sees it."""
+    """A list or detail request, for the `when` of a fault."""
 
     path: str
     query: Mapping[str, str]
     page: int | None
-    """The page asked for (1 where none is); None for a detail request and a page that is no number."""
+    """The page asked for (1 by default); None for a detail request and a page that is not a number."""
     assistant_id: str | None
     """None for a list request."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that arrived, and what it was answered."""
+    """A request that arrived, and the status of the answer."""
 
     method: str
     path: str
@@ -87,7 +87,7 @@ class Seen:
     headers: Mapping[str, str]
     """Names in lower case."""
     status: int
-    """0 where no answer was given (reset, hang)."""
+    """0 if there was no answer (reset, hang)."""
     received_at: float
     """Seconds of `time.monotonic()`."""
 
@@ -100,7 +100,7 @@ class _Answer:
     headers: tuple[tuple[str, str], ...] = ()
     end: Literal["whole", "truncated", "reset", "hang"] = "whole"
     page: int | None = None
-    """The list page this is; None where it is none (then no hook is called)."""
+    """Its number if it is a list page; None otherwise (then no hook is called)."""
 
 
 @dataclass
@@ -109,25 +109,25 @@ class _Planned:
     left: int | None
     when: Callable[[Asked], bool] | None
     answer: Callable[[str], _Answer]
-    """From the query string of the request, which a redirect keeps."""
+    """Takes the query string of the request, because a redirect keeps it."""
 
 
 class DemoApi:
-    """The server; a context manager. What a handler or hook raised is raised again where the `with` ends.
+    """The server; a context manager. An error of a handler or hook is raised again where the `with` ends.
 
     Knobs
         latency           seconds before each answer
-        page_cap          the largest page; a larger `limit` is cut silently
+        page_cap          most records in a page; a larger `limit` is cut silently
         order             of the list: an `Order`
-        slash_redirect    slashless URLs answer a relative 301 (before the key is looked at)
-        link_style        what `next` and `previous` begin with
+        slash_redirect    URLs without a final slash answer a relative 301 (before the key is checked)
+        link_style        the base of the addresses in `next` and `previous`
         detail            how `GET /ai-assistants/{id}` answers
         count_lie         added to `count`
-        next_lie          "endless": always a next page; "early": never one; "missing": no such field
-        repeat_page       `page` is ignored: always the first
+        next_lie          "endless": always a next page; "early": never a next page; "missing": no such field
+        repeat_page       `page` is ignored: every request gets the first page
         before_page(n)    called before list page n is read
-        after_page(n)     called after it was read and before it is sent: what it changes is in every page that is asked
-                          for afterwards. Hooks run one at a time.
+        after_page(n)     called after page n is read and before it is sent: all later requests see what it changes.
+                          Hooks run one at a time.
     """
 
     def __init__(
@@ -222,11 +222,11 @@ class DemoApi:
         location: str | None = None,
         shape: Shape = "list",
     ) -> None:
-        """The next `times` list or detail requests for which `when` holds fail like this (None: all, until `heal`).
+        """Make the next `times` list or detail requests for which `when` is true fail (None: all, until `heal`).
 
-        Faults planned earlier go first. `retry_after` goes with 429 and 503: seconds, "date" (an HTTP date one to two
-        seconds ahead), a datetime, or any text. `html` gives an error status an HTML body. `location` is where
-        redirect_foreign points to.
+        Faults planned earlier go first. `retry_after` is for 429 and 503: seconds, "date" (an HTTP date one to two
+        seconds ahead), a datetime, or any text. `html` gives an error status an HTML body. `location` is the target of
+        redirect_foreign.
         """
         if kind not in get_args(Fault):
             raise ValueError(f"fault {kind!r} is none of {', '.join(get_args(Fault))}")
@@ -364,8 +364,8 @@ def serve(
     ready: Callable[[DemoApi], None] | None = None,
     **knobs: Any,
 ) -> None:
-    """Serve until SIGINT or SIGTERM (main thread only: it takes the two signals and gives them back). `ready` is called
-    with the running API; OSError when the port is taken."""
+    """Serve until SIGINT or SIGTERM. Main thread only: it replaces the handlers of the two signals and restores them.
+    `ready` is called with the running API. OSError when the port is taken."""
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -450,7 +450,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        # not HTTPServer's: it looks up the host's name, which can take seconds
+        # HTTPServer's own method looks up the host's name, which can take seconds
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
@@ -465,7 +465,7 @@ class _Server(ThreadingHTTPServer):
             self._open.pop(threading.current_thread(), None)
 
     def end_connections(self) -> None:
-        """Wake the threads that wait on a kept-alive connection, and see them end."""
+        """Close the kept-alive connections and wait until their threads end."""
         with self._guard:
             still = dict(self._open)
             for connection in still.values():
@@ -474,7 +474,7 @@ class _Server(ThreadingHTTPServer):
             thread.join(timeout=5)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """A client that went away is no error; what else a handler raised is kept for `DemoApi.__exit__`."""
+        """A client that disconnects is not an error; any other error of a handler is kept for `DemoApi.__exit__`."""
         error = sys.exception()
         if error is not None and not isinstance(error, ConnectionError):
             self.api._raised.append(error)
@@ -531,18 +531,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing goes to stderr; `DemoApi.requests` is the log."""
+        """Write nothing to stderr: `DemoApi.requests` is the log."""
 
 
 def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # the client was faster
+        return  # the client closed it first
 
 
 def _reset(connection: socket.socket) -> None:
-    """Close with RST. The descriptor is taken from the socket first: as long as the handler's files hold the socket,
-    its own `close` would wait for them and end with FIN."""
+    """Close with RST. The descriptor is detached from the socket first: while the handler's files hold the socket, its
+    own `close` would wait for them and end with FIN."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     socket.close(connection.detach())

@@ -1,7 +1,7 @@
-"""What a plausible account says: the voices, users and assistants of a company that runs voice assistants for others.
+"""The texts of a plausible account: voices, users and assistants of a company that runs voice assistants for others.
 
-Everybody here is invented: addresses end in example.com or example.org, numbers lie in ranges kept for fiction. Some
-assistants carry the faults that real configurations have (`FAULTS`), for an audit to find.
+All people are invented: addresses end in example.com or example.org, phone numbers are in ranges reserved for fiction.
+Some assistants have the faults of real configurations (`FAULTS`), for an audit to find.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ EDITS: Final = (
 
 
 def users() -> list[Record]:
-    """The people who own the assistants; two without a picture, one without a name."""
+    """The owners of the assistants; two without a picture, one without a name."""
     people = (
         ("Greta Holm", "https://pictures.example.com/dp/greta.png", "greta@example.com"),
         ("Rafael Duarte", "https://pictures.example.com/dp/rafael.jpg", "rafael.duarte@example.com"),
@@ -276,7 +276,7 @@ def users() -> list[Record]:
 
 
 def voices() -> list[Record]:
-    """A dozen voices: three cloned, four without demo audio, one with hardly anything."""
+    """Twelve voices: three cloned, four without demo audio, one with almost no fields."""
     rows = (
         ("vc_anna", "Anna", "female", "en-US", False, True, "Warm and clear, made for reception desks."),
         ("vc_brian", "Brian", "male", "en-GB", False, True, "Calm British baritone."),
@@ -309,7 +309,7 @@ def voices() -> list[Record]:
 def assistant(
     rng: random.Random, number: int, voices: list[Record], users: list[Record], created_at: str, updated_at: str
 ) -> Record:
-    """One record as the list endpoint shows it, fields in the documented order; the caller sets `assistant_id`."""
+    """One record as the list endpoint serves it, fields in the documented order; the caller sets `assistant_id`."""
     language = rng.choice(("en", "en", "en", "de", "de", "es", "fr", "pt"))
     business, (company, role, services) = rng.choice(list(BUSINESSES[language].items()))
     kind = ASSISTANT_TYPES[number % len(ASSISTANT_TYPES)]
@@ -370,7 +370,7 @@ RECORDING_NOTICE: Final = {
 
 
 def edited_prompt(rng: random.Random, prompt: str) -> tuple[str, str]:
-    """The prompt after somebody worked on it, and what they did."""
+    """The prompt after an edit, and what the edit did."""
     lines = prompt.splitlines()
     bullets = [index for index, line in enumerate(lines) if line.startswith("- ")]
     sentence = rng.choice(EDITS)
@@ -495,7 +495,7 @@ def _tool(rng: random.Random) -> Record:
 
 
 def _tools_text(rng: random.Random) -> str | None:
-    """The `tools` field: JSON in a string, empty, null, or what somebody typed."""
+    """The `tools` field: JSON in a string, empty, null, or text that is not JSON."""
     roll = rng.random()
     if roll < 0.35:
         return rng.choice((None, "", "[]"))
@@ -521,7 +521,7 @@ def _domains(rng: random.Random, company: str) -> list[str]:
     return [f"{slug}.example.com", f"www.{slug}.example.com", f"shop.{slug}.example.org"][: rng.randint(1, 3)]
 
 
-# Faults that real configurations have
+# Faults of real configurations
 
 
 def _undeclared_variable(record: Record) -> None:
@@ -594,7 +594,7 @@ FAULTS: Final[tuple[Callable[[Record], None], ...]] = (
 
 
 def add_fault(rng: random.Random, number: int, record: Record, previous: Record | None) -> None:
-    """Every seventh assistant gets one of `FAULTS` in turn; some repeat the prompt of the one before."""
+    """Every seventh assistant gets one of `FAULTS` in turn; some repeat the prompt of the assistant before."""
     if number % 7 == 3:
         FAULTS[number // 7 % len(FAULTS)](record)
     elif number % 29 == 12 and previous and rng.random() < 0.9:

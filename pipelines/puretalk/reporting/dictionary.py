@@ -1,7 +1,7 @@
 """The data dictionary: every table, view and column with type and meaning, as Markdown and as one HTML page.
 
-Nothing of it is written by hand: types come from building the models over an empty warehouse, meanings from `tables`
-and the YAML files beside the models, the lineage from what each model reads.
+None of it is written by hand: types come from building the models over an empty warehouse, meanings from `tables` and
+the YAML files of the models, the lineage from what each model reads.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LAYERS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Described:
-    """A relation of the dictionary; `columns` are (name, DuckDB type, meaning), `question` what its SQL answers."""
+    """A relation of the dictionary; `columns` are (name, DuckDB type, meaning); its SQL answers `question`."""
 
     schema: str
     name: str
@@ -47,7 +47,7 @@ class Described:
 
 
 def describe_warehouse(folder: Path | None = None) -> list[Described]:
-    """All relations, layer by layer. Builds our models over empty tables in memory."""
+    """All relations, layer by layer, from models that are built over empty tables in memory."""
     folder = folder or sql_folder()
     with duckdb.connect() as connection:
         _create_tables(connection)
@@ -104,7 +104,7 @@ def data_dictionary_markdown() -> str:
 
 
 def data_dictionary_html() -> str:
-    """The dictionary as one HTML page that needs nothing else: no script, no font, no address outside of it."""
+    """The dictionary as one self-contained HTML page: no script, no font, no outside address."""
     relations = describe_warehouse()
     layers = [
         (schema, meaning.replace("`", ""), [relation for relation in relations if relation.schema == schema])
@@ -132,7 +132,7 @@ def _place(model: Model) -> tuple[int, int, str]:
 
 
 def _as_readers_know(reference: Reference) -> str:
-    """The relation, under the schema that readers know it by."""
+    """The relation, under the schema that readers use."""
     return f"{SCHEMA}.{reference.name}" if reference.schema == STORAGE_SCHEMA else reference.relation
 
 
@@ -148,7 +148,7 @@ def _in_markdown(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
-# The drawing: one column of boxes for each layer, lines from what is read to who reads it.
+# The drawing: one column of boxes for each layer, and a line from each relation to those that read it.
 _BOX_WIDTH, _BOX_HEIGHT, _GAP, _COLUMN_WIDTH, _MARGIN = 230, 22, 8, 330, 10
 
 
@@ -183,7 +183,7 @@ def _draw_lineage(relations: Sequence[Described]) -> Markup:
 
 
 def _line(start: _Box, end: _Box) -> tuple[str, str]:
-    """A curve and its title; between boxes of one layer it swings out to the right."""
+    """A curve and its title; between boxes of one layer the curve bends to the right."""
     title = f"{start.relation} → {end.relation}"
     x1, y1, y2 = start.x + _BOX_WIDTH, start.y + _BOX_HEIGHT // 2, end.y + _BOX_HEIGHT // 2
     if start.layer == end.layer:

@@ -130,9 +130,8 @@ class Warehouse:
     def _create(self, path: Path) -> None:
         with contextlib.closing(duckdb.connect(config=OFFLINE)) as connection:
             try:
-                connection.execute(
-                    f"ATTACH {quote_literal(str(path))} AS work (STORAGE_VERSION {quote_literal(self._storage_version)})"
-                )
+                place, version = quote_literal(str(path)), quote_literal(self._storage_version)
+                connection.execute(f"ATTACH {place} AS work (STORAGE_VERSION {version})")
                 connection.execute("DETACH work")
             except duckdb.InvalidInputException as error:
                 raise ConfigurationError(
