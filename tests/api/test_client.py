@@ -8,6 +8,7 @@ import gzip
 import json
 import logging
 import math
+import re
 import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -19,8 +20,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
-from puretalk.api.client import Answer, ApiClient, ClientSettings, Page
+from puretalk.api.client import ApiClient, ClientSettings
+from puretalk.api.pages import Page, fetch_page, fetch_pages
+from puretalk.api.records import Answer, fetch_record
 from puretalk.api.retries import parse_retry_after
+from puretalk.api.transport import FOREIGN_LOGGERS
+from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
 from puretalk.demo.server import Fault
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError, PuretalkError, RetryLaterError
@@ -174,7 +179,7 @@ def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 async def pages_of(client: ApiClient) -> list[Page]:
-    async with aclosing(client.fetch_pages()) as pages:
+    async with aclosing(fetch_pages(client, ENDPOINT)) as pages:
         return [page async for page in pages]
 
 
@@ -188,7 +193,7 @@ def fetch_first(handler: Handler, **settings: Any) -> Page | PuretalkError:
     async def main() -> Page | PuretalkError:
         async with serving(handler) as server, client_of(server, **settings) as client:
             try:
-                page = await client.fetch_page(1)
+                page = await fetch_page(client, ENDPOINT, 1)
             except PuretalkError as error:
                 shown = "".join(traceback.format_exception(error)) + repr(error) + error.action
                 assert KEY not in shown
@@ -268,7 +273,7 @@ def test_the_window_is_filled_and_never_exceeded() -> None:
 
         async with serving(handle) as server, client_of(server, window=4) as client:
             records = asyncio.create_task(records_of(client))
-            others = [client.fetch_page(n) for n in range(5, 15)]
+            others = [fetch_page(client, ENDPOINT, n) for n in range(5, 15)]
             await asyncio.gather(*others)
             assert await records == list(range(40))
             assert server.most_open == 4
@@ -298,7 +303,7 @@ def test_page_one_is_fetched_alone() -> None:
 def test_a_slow_consumer_finds_at_most_a_window_of_pages_waiting() -> None:
     async def main() -> None:
         async with serving(listing(list(range(60)), 1)) as server, client_of(server, window=3) as client:
-            async with aclosing(client.fetch_pages()) as pages:
+            async with aclosing(fetch_pages(client, ENDPOINT)) as pages:
                 async for page in pages:
                     await asyncio.sleep(0.01)
                     assert max(server.pages) <= page.number + 3
@@ -316,12 +321,12 @@ def test_a_consumer_that_leaves_early_leaves_nothing_in_flight() -> None:
 
         async with serving(handle) as server, client_of(server) as client:
             before = asyncio.all_tasks()
-            async with aclosing(client.fetch_pages()) as pages:
+            async with aclosing(fetch_pages(client, ENDPOINT)) as pages:
                 async for page in pages:
                     if page.number == 2:
                         break
             assert {t for t in asyncio.all_tasks() - before if "fetch_page" in repr(t)} == set()
-            assert await client.fetch_page(2) is not None, "the client is still good"
+            assert await fetch_page(client, ENDPOINT, 2) is not None, "the client is still good"
 
     run(main)
 
@@ -335,7 +340,7 @@ def test_closing_the_client_ends_what_a_forgotten_iterator_has_in_flight() -> No
 
         async with serving(handle) as server:
             async with client_of(server) as client:
-                pages = client.fetch_pages()
+                pages = fetch_pages(client, ENDPOINT)
                 assert [(await anext(pages)).number for _ in range(2)] == [1, 2]
             assert [t for t in asyncio.all_tasks() if "fetch_page" in repr(t)] == []
             await pages.aclose()
@@ -406,9 +411,9 @@ def test_the_demo_account_arrives_whole_through_a_storm_of_faults() -> None:
                 assert sorted(json.dumps(r) for r in records) == sorted(json.dumps(r) for r in account.records())
                 assert client.retries == len(kinds)
                 some = account.live_ids()[0]
-                assert await client.fetch_record(some) == Answer("found", account.record(some))
+                assert await fetch_record(client, ENDPOINT, some) == Answer("found", account.record(some))
                 account.delete(some)
-                assert (await client.fetch_record(some)).verdict == "missing"
+                assert (await fetch_record(client, ENDPOINT, some)).verdict == "missing"
 
     run(main)
 
@@ -507,8 +512,8 @@ def test_a_page_that_shifting_rows_made_the_same_as_the_one_before_does_not_end_
 def test_a_page_past_the_end_is_none() -> None:
     async def main() -> None:
         async with serving(listing([1, 2], 1)) as server, client_of(server) as client:
-            assert await client.fetch_page(2) == Page(2, [2], 2, False, NOON)
-            assert await client.fetch_page(3) is None
+            assert await fetch_page(client, ENDPOINT, 2) == Page(2, [2], 2, False, NOON)
+            assert await fetch_page(client, ENDPOINT, 3) is None
             assert len(server.requests) == 2
 
     run(main)
@@ -606,7 +611,7 @@ def test_parse_json_tells_what_may_pass_from_what_will_not() -> None:
 
 
 def test_an_answer_without_an_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("puretalk.api.client.MAX_BODY", 2**20)
+    monkeypatch.setattr("puretalk.api.transport.MAX_BODY", 2**20)
     error = fetch_first(in_turn(answer(200, b" " * (2**20 + 1))))
     assert type(error) is ApiChangedError
     assert "more than 1 MiB" in error.message
@@ -640,7 +645,7 @@ def test_what_may_pass_is_asked_again(fault: bytes, reason: str) -> None:
             serving(in_turn(fault, fault, EMPTY_PAGE)) as server,
             client_of(server, sleep=naps, on_retry=lambda why, seconds: reasons.append((why, seconds))) as client,
         ):
-            assert await client.fetch_page(1) == Page(1, [], 0, False, NOON)
+            assert await fetch_page(client, ENDPOINT, 1) == Page(1, [], 0, False, NOON)
             assert (client.requests, client.retries, len(server.requests)) == (3, 2, 3)
         assert all(reason in why and KEY not in why for why, _ in reasons)
         # 0.5 and 1 second, each with up to a second of jitter
@@ -659,7 +664,7 @@ def test_what_will_not_pass_is_not_asked_again(status: int, kind: type[PuretalkE
     async def main() -> None:
         async with serving(in_turn(answer(status, {"detail": "No."}))) as server, client_of(server) as client:
             with pytest.raises(PuretalkError) as caught:
-                await client.fetch_page(1)
+                await fetch_page(client, ENDPOINT, 1)
             assert type(caught.value) is kind
             assert f"HTTP {status}" in caught.value.message
             assert len(server.requests) == 1
@@ -724,7 +729,7 @@ def test_a_server_that_drips_is_given_up() -> None:
         settings = ClientSettings(KEY, base_url, timeout=0.1, retry_budget=0.2)
         async with ApiClient(settings) as client:
             with pytest.raises(RetryLaterError, match="did not answer in time"):
-                await client.fetch_page(1)
+                await fetch_page(client, ENDPOINT, 1)
         listener.close()
         await asyncio.sleep(0.05)
 
@@ -738,7 +743,7 @@ def test_an_unreachable_host_is_retried_and_then_named() -> None:
         naps = Naps()
         async with ApiClient(ClientSettings(KEY, gone, max_attempts=3), sleep=naps) as client:
             with pytest.raises(RetryLaterError) as caught:
-                await client.fetch_page(1)
+                await fetch_page(client, ENDPOINT, 1)
         assert caught.value.message.startswith(f"{gone}/ai-assistants cannot be reached")
         assert len(naps.seconds) == 2
 
@@ -753,7 +758,7 @@ def test_real_waits_between_attempts() -> None:
             client_of(server, sleep=asyncio.sleep) as client,
         ):
             since = loop.time()
-            assert await client.fetch_page(1) is not None
+            assert await fetch_page(client, ENDPOINT, 1) is not None
             assert 0.5 <= loop.time() - since < 5
 
     run(main)
@@ -854,9 +859,9 @@ def test_a_redirect_to_the_slash_costs_one_request_per_client() -> None:
         async with serving(slash_redirecting(list("abcdefgh"), 1)) as server, client_of(server) as client:
             assert await records_of(client) == list("abcdefgh")
             assert client.requests == len(server.requests) == 9
-            assert await client.fetch_record("a") == Answer("found", {"assistant_id": "a"})
-            assert await client.fetch_record("b") == Answer("found", {"assistant_id": "b"})
-            assert (await client.fetch_record("z")).verdict == "missing"
+            assert await fetch_record(client, ENDPOINT, "a") == Answer("found", {"assistant_id": "a"})
+            assert await fetch_record(client, ENDPOINT, "b") == Answer("found", {"assistant_id": "b"})
+            assert (await fetch_record(client, ENDPOINT, "z")).verdict == "missing"
             assert client.requests == 9 + 2 + 1 + 1
             assert {request.headers["x-api-key"] for request in server.requests} == {KEY}
 
@@ -882,12 +887,12 @@ def test_the_key_is_never_sent_to_another_origin(status: int) -> None:
             handler = in_turn(answer(status, location=location))
             async with serving(handler) as server, client_of(server) as client:
                 with pytest.raises(ApiChangedError) as caught:
-                    await client.fetch_page(1)
+                    await fetch_page(client, ENDPOINT, 1)
                 assert foreign.origin in caught.value.message
                 assert "token" not in caught.value.message
                 assert foreign.requests == []
                 assert len(server.requests) == 1
-                assert (await client.fetch_record("a")).verdict == "unclear"
+                assert (await fetch_record(client, ENDPOINT, "a")).verdict == "unclear"
                 assert foreign.requests == []
 
     run(main)
@@ -942,7 +947,7 @@ def test_no_proxy_sees_the_key_on_loopback_and_no_netrc_adds_a_password(
             monkeypatch.delenv("NO_PROXY", raising=False)
             monkeypatch.delenv("no_proxy", raising=False)
             async with client_of(server) as client:
-                await client.fetch_page(1)
+                await fetch_page(client, ENDPOINT, 1)
             assert proxy.requests == []
             assert server.requests[0].headers["x-api-key"] == KEY
             assert "authorization" not in server.requests[0].headers
@@ -963,11 +968,80 @@ def test_broken_proxy_settings_are_a_matter_of_configuration_and_not_quoted(monk
     run(main)
 
 
-def test_nothing_is_logged_at_any_level_that_holds_the_key(caplog: pytest.LogCaptureFixture) -> None:
+def our_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The lines of our loggers, with every number of seconds as N."""
+    ours = [record for record in caplog.records if record.name.startswith("puretalk")]
+    assert {(record.name, record.levelname) for record in ours} <= {("puretalk.api", "INFO")}
+    return [re.sub(r"\d+\.\d+ s", "N s", record.getMessage()) for record in ours]
+
+
+def test_every_request_and_every_retry_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "puretalk")
+
+    async def main() -> str:
+        handler = in_turn(answer(503), CUT_OFF, answer(301, location="/api/v2?tenant=7"), EMPTY_PAGE)
+        async with serving(handler) as server, client_of(server) as client:
+            await fetch_page(client, ENDPOINT, 1)
+            await fetch_record(client, ENDPOINT, "a")
+            return server.base_url
+
+    url = run(main)
+    broken = (
+        "broke off its answer (peer closed connection without sending complete message body "
+        "(received 13 bytes, expected 9000))"
+    )
+    assert our_lines(caplog) == [
+        f"GET {url}/ai-assistants page=1 limit=100: HTTP 503, 0 bytes, N s",
+        f"retry 1 of {url}/ai-assistants page=1 limit=100 in N s: it answered HTTP 503",
+        f"GET {url}/ai-assistants page=1 limit=100: {broken}, N s",
+        f"retry 2 of {url}/ai-assistants page=1 limit=100 in N s: it {broken}",
+        f"GET {url}/ai-assistants page=1 limit=100: HTTP 301, 0 bytes, N s",
+        f"GET {url}/v2 page=1 limit=100: HTTP 200, 41 bytes, N s",
+        f"GET {url}/ai-assistants/a: HTTP 200, 41 bytes, N s",
+    ]
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        answer(401, {"detail": KEY}),
+        answer(503, KEY.encode(), x_echo=KEY, retry_after=KEY),
+        answer(302, location=f"/api/{KEY}/x?key={KEY}"),
+        answer(302, location=f"https://{KEY}.example/{KEY}"),
+        answer(200, f"<html>{KEY}".encode()),
+        f"HTTP/1.1 {KEY}\r\n\r\n".encode(),
+        f"HTTP/1.1 200 {KEY}\r\ncontent-length: 0\r\n\r\n".encode(),
+    ],
+    ids=["body", "header", "redirect", "redirect to another origin", "page", "broken head", "phrase"],
+)
+def test_no_log_line_of_any_logger_at_any_level_holds_the_key(echo: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    fetch_first(in_turn(answer(503), answer(401, {"detail": "x"})))
+    fetch_first(in_turn(echo), max_attempts=2)
+    assert our_lines(caplog)
+    assert {record.name for record in caplog.records} >= {"httpcore.http11"}
     assert KEY not in caplog.text
-    assert [record for record in caplog.records if record.name.startswith("puretalk")] == []
+
+
+def test_a_key_in_the_base_url_or_in_an_id_is_in_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def main() -> None:
+        async with serving(in_turn(EMPTY_PAGE)) as server:
+            async with client_of(server, base_url=f"{server.base_url}/{KEY}") as client:
+                await fetch_page(client, ENDPOINT, 1)
+                await fetch_record(client, ENDPOINT, f"{KEY}/x")
+            [*_, last] = server.requests
+            assert last.path == f"/api/{KEY}/ai-assistants/{KEY}/x"
+
+    run(main)
+    assert len(our_lines(caplog)) == 2
+    assert all("/***/ai-assistants" in line for line in our_lines(caplog))
+    assert KEY not in caplog.text
+
+
+def test_other_loggers_are_left_as_they_were() -> None:
+    fetch_first(in_turn(EMPTY_PAGE))
+    assert [logging.getLogger(name).filters for name in FOREIGN_LOGGERS] == [[]] * len(FOREIGN_LOGGERS)
 
 
 def test_neither_the_client_nor_its_settings_show_the_key() -> None:
@@ -1039,7 +1113,7 @@ def test_limits_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
 def verdict_on(handler: Handler, assistant_id: str = "a-1", **settings: Any) -> Answer:
     async def main() -> Answer:
         async with serving(handler) as server, client_of(server, **settings) as client:
-            return await client.fetch_record(assistant_id)
+            return await fetch_record(client, ENDPOINT, assistant_id)
 
     return run(main)
 

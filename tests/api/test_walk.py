@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from puretalk.api.client import ApiClient, ClientSettings
 from puretalk.api.walk import Walk, walk_pages
+from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
 from puretalk.json_values import JSONValue
 
@@ -25,7 +27,7 @@ def walk(api: DemoApi, observe: Callable[[JSONValue, datetime], str | None] = id
 
     async def run() -> Walk:
         async with ApiClient(ClientSettings(api.key, api.base_url, window=1)) as client:
-            return await walk_pages(client, observe, **options)
+            return await walk_pages(client, ENDPOINT, observe, **options)
 
     return asyncio.run(run())
 
@@ -157,3 +159,16 @@ def test_the_same_id_twice_at_rest_is_never_complete() -> None:
     record = Account(assistants=1).records()[0]
     with DemoApi(Account.of([record, dict(record)])) as api:
         assert walk(api).doubts == ["1 records came twice", "1 distinct records came, the API counts 2"]
+
+
+def test_each_walk_is_a_line_of_the_log_that_says_what_to_doubt(api: DemoApi, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "puretalk")
+    walk(api)
+    api.count_lie = 1
+    walk(api)
+    assert [record.getMessage() for record in caplog.records if record.getMessage().startswith("walk")] == [
+        "walk of ai-assistants: 3 pages, 7 records, complete",
+        "walk of ai-assistants: 3 pages, 7 records, not complete: 7 distinct records came, the API counts 8",
+    ]
+    assert {(record.name, record.levelname) for record in caplog.records} == {("puretalk.api", "INFO")}
+    assert api.key not in caplog.text

@@ -1,1 +1,12 @@
-"""The API over HTTP: one request with its retries, pages, and one walk over all of them."""
+"""The API over HTTP: pages and records of JSON, nothing about their meaning.
+
+origin      where the key may go: the form of a key and of a base URL, one origin, this machine
+scrubbing   texts that people see: without the key, short, printable
+transport   one GET with its redirects; the only file that sends the key
+retries     when to ask again, how long to wait, when to give up
+client      an account's requests: in flight at once, repeated, and their answers judged
+endpoint    the address of a list and the field that holds a record's id
+pages       the pages of a list, up to a window of them fetched ahead
+records     one record by its id: found, missing or unclear
+walk        one walk over all pages, and whether it was complete
+"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -23,6 +24,8 @@ from puretalk.errors import ApiChangedError, PuretalkError, RetryLaterError
 
 T = TypeVar("T")
 
+LOG = logging.getLogger(__package__)
+
 FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 30.0  # seconds; a Retry-After may ask for more
 JITTER = 1.0  # seconds at most, within the longest wait
@@ -31,8 +34,8 @@ JITTER = 1.0  # seconds at most, within the longest wait
 class PassingError(Exception):
     """An attempt failed in a way that may pass. Never leaves the client: `Retries.run` turns it into a PuretalkError.
 
-    `reason` reads after "the API could not be asked: …"; `pause` are the seconds that the API asked to wait, if it
-    did; `error` is what the setback becomes when it does not pass.
+    `reason` continues a sentence that begins with the address ("… answered HTTP 503"); `pause` is what the API asked to
+    wait (seconds), if it did; `error` is what is raised when the attempts are used up.
     """
 
     def __init__(
@@ -51,11 +54,11 @@ class PassingError(Exception):
 
 
 class Retries:
-    """The patience of one client: exponential backoff with jitter, bounded in attempts and in time.
+    """Retries of one client: exponential backoff with jitter, bounded in attempts and in time.
 
-    A 429 speaks to the whole client, so requests that met one go on one at a time, in the order in which they met it,
-    and new ones queue behind them. Each on its own would keep taking the freed places from each other until one of
-    them runs out of attempts, and a walk needs all of its pages.
+    A 429 limits the whole client. So requests that got one continue one at a time, in the order in which they got it,
+    and new requests queue behind them. If each retried on its own, they would use up the allowed requests of each
+    other until one of them had no attempts left, and a walk needs all of its pages.
     """
 
     def __init__(
@@ -74,9 +77,10 @@ class Retries:
         self._lane = asyncio.Lock()
         self._backoff = wait_exponential(FIRST_WAIT, LONGEST_WAIT - JITTER) + wait_random(0, JITTER)
 
-    async def run(self, attempt: Callable[[], Awaitable[T]], *, subject: str) -> T:
-        """The first result of `attempt` that is no PassingError; `subject` begins the message when there is none.
+    async def run(self, attempt: Callable[[], Awaitable[T]], *, subject: str, label: str) -> T:
+        """The first result of `attempt` that is not a PassingError.
 
+        When there is none, `subject` begins the message; `label` names the request in the log line of each retry.
         Raises what `attempt` raises, and RetryLaterError or ApiChangedError (the last setback says which) when the
         attempts or the seconds are used up.
         """
@@ -112,7 +116,7 @@ class Retries:
                 retry=retry_if_exception_type(PassingError),
                 wait=self._wait,
                 stop=lambda state: stop_after_attempt(self._max_attempts)(state) or self._is_overdrawn(state),
-                before_sleep=self._report,
+                before_sleep=lambda state: self._report(state, label),
                 retry_error_callback=lambda state: self._give_up(state, subject),
             )
             return await retrying(ask)
@@ -127,8 +131,9 @@ class Retries:
     def _is_overdrawn(self, state: RetryCallState) -> bool:
         return self._spent(state) + state.upcoming_sleep > self._budget
 
-    def _report(self, state: RetryCallState) -> None:
+    def _report(self, state: RetryCallState, label: str) -> None:
         self.count += 1
+        LOG.info("retry %d of %s in %.1f s: it %s", state.attempt_number, label, state.upcoming_sleep, _setback(state))
         if self._on_retry is not None:
             self._on_retry(_setback(state).reason, state.upcoming_sleep)
 
@@ -157,7 +162,7 @@ def _setback(state: RetryCallState) -> PassingError:
 def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
     """The seconds that a Retry-After header asks to wait; it comes as seconds or as an HTTP date.
 
-    None when there is none or it cannot be understood; 0 when the date has passed.
+    None when it is missing or cannot be understood; 0 when the date has passed.
     """
     if text is None:
         return None
@@ -169,7 +174,7 @@ def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
 
 
 def parse_http_date(text: str | None) -> datetime | None:
-    """An HTTP date (always UTC, whatever it leaves out), or None."""
+    """An HTTP date, in UTC even where it names no time zone; None when it cannot be understood."""
     try:
         moment = email.utils.parsedate_to_datetime(text or "")
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,19 +1,24 @@
-"""One walk over all pages of a list, and the verdict whether it was complete.
+"""One walk over all pages of a list, and whether it was complete.
 
-The API pages by offset: a row that is created, deleted or re-ordered during the walk shifts the others, so that a walk
-can show a row twice or never. A walk is complete when it saw exactly as many distinct records as the API counted, when
-that count never moved, and when no record came twice. Anything else is said, in words, in `Walk.doubts`.
+The API pages by offset: a record that is created, deleted or re-ordered during the walk shifts the others, so that a
+walk can show a record twice or never. A walk is complete when it saw exactly as many distinct records as the API
+counted, when that count stayed the same, and when no record came twice. `Walk.doubts` says what is missing for that.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from puretalk.api.client import ApiClient
+from puretalk.api.endpoint import Endpoint
+from puretalk.api.pages import fetch_pages
 from puretalk.json_values import JSONValue
+
+LOG = logging.getLogger(__package__)
 
 #: Takes a record and when its page was received (UTC); gives the record's id, or None when it cannot be used.
 Observer = Callable[[JSONValue, datetime], str | None]
@@ -50,11 +55,13 @@ class Walk:
         return bool(self.counts) and not self.doubts
 
 
-async def walk_pages(client: ApiClient, observe: Observer, *, on_page: PageListener | None = None) -> Walk:
+async def walk_pages(
+    client: ApiClient, endpoint: Endpoint, observe: Observer, *, on_page: PageListener | None = None
+) -> Walk:
     """Walk every page once and show each record to `observe`. Errors of the client pass through."""
     walk = Walk()
     page_size = 0
-    async with aclosing(client.fetch_pages()) as pages:
+    async with aclosing(fetch_pages(client, endpoint)) as pages:
         async for page in pages:
             walk.pages += 1
             page_size = page_size or len(page.records)
@@ -62,13 +69,15 @@ async def walk_pages(client: ApiClient, observe: Observer, *, on_page: PageListe
                 walk.counts.append(page.count)
             for record in page.records:
                 walk.records += 1
-                assistant_id = observe(record, page.received_at)
-                if assistant_id is None:
+                record_id = observe(record, page.received_at)
+                if record_id is None:
                     walk.rejected += 1
-                elif assistant_id in walk.ids:
-                    walk.doubles.add(assistant_id)
+                elif record_id in walk.ids:
+                    walk.doubles.add(record_id)
                 else:
-                    walk.ids.add(assistant_id)
+                    walk.ids.add(record_id)
             if on_page is not None:
                 on_page(walk.pages, max(walk.pages, -(-page.count // page_size) if page_size else 1))
+    verdict = "complete" if walk.is_complete else f"not complete: {'; '.join(walk.doubts)}"
+    LOG.info("walk of %s: %d pages, %d records, %s", endpoint.path, walk.pages, walk.records, verdict)
     return walk

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from puretalk.api.client import ApiClient, Page
+from puretalk.api.client import ApiClient
+from puretalk.api.pages import Page, fetch_page
+from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.assistants.flatten import RejectedRecordError, flatten_assistant
 from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseError
 from puretalk.settings import Settings
@@ -64,7 +66,7 @@ def _probe_api(settings: Settings) -> Iterator[Finding]:
 async def _fetch_first_page(settings: Settings) -> Page:
     quick = replace(client_settings(settings), retry_budget=min(PATIENCE, settings.retry_budget))
     async with ApiClient(quick) as client:
-        page = await client.fetch_page(1)
+        page = await fetch_page(client, ENDPOINT, 1)
     assert page is not None
     return page
 

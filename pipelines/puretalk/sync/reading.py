@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import IO, Literal
 
-from puretalk.api.client import Answer, ApiClient
+from puretalk.api.client import ApiClient
+from puretalk.api.records import Answer, fetch_record
 from puretalk.api.walk import PageListener, Walk, walk_pages
+from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.assistants.flatten import Flattened, RejectedRecordError, Shared, find_deviation, flatten_assistant
 from puretalk.assistants.tables import USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json
@@ -229,7 +231,7 @@ async def read_account(
     absent: Counter[str] = Counter()  # id → complete walks that did not show it
     doubtful: set[str] = set()  # ids whose own address was no help
     for _ in range(rules.max_walks):
-        walk = await walk_pages(client, reader.observe, on_page=on_page)
+        walk = await walk_pages(client, ENDPOINT, reader.observe, on_page=on_page)
         reading.walks.append(walk)
         if reader.looks_foreign():
             break
@@ -273,15 +275,16 @@ async def _ask_for(client: ApiClient, assistant_ids: Iterable[str], control: str
     where it does not answer at all, every 404 would look like a deletion."""
     unclear = Answer("unclear", reason="the assistants' own address does not answer")
     wanted = sorted(assistant_ids)
-    if not wanted or control is None or (await client.fetch_record(control)).verdict != "found":
+    if not wanted or control is None or (await fetch_record(client, ENDPOINT, control)).verdict != "found":
         return dict.fromkeys(wanted, unclear)
-    first = await client.fetch_record(wanted[0])
+    first = await fetch_record(client, ENDPOINT, wanted[0])
     if first.verdict == "unclear":  # it would be for the others too, after a minute of retries each
         return dict.fromkeys(wanted, first)
     answers = {wanted.pop(0): first}
     for start in range(0, len(wanted), 256):
         some = wanted[start : start + 256]
-        answers.update(zip(some, await asyncio.gather(*map(client.fetch_record, some)), strict=True))
+        asked = (fetch_record(client, ENDPOINT, assistant_id) for assistant_id in some)
+        answers.update(zip(some, await asyncio.gather(*asked), strict=True))
     return answers
 
 

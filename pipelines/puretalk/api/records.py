@@ -1,0 +1,42 @@
+"""One record by its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+from puretalk.api.client import ApiClient
+from puretalk.api.endpoint import Endpoint
+from puretalk.errors import PuretalkError
+from puretalk.json_values import JSONObject
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API says about one record: it exists, it does not (404), or nothing that a deletion may rest on."""
+
+    verdict: Literal["found", "missing", "unclear"]
+    record: JSONObject | None = None
+    reason: str = ""
+
+
+async def fetch_record(client: ApiClient, endpoint: Endpoint, record_id: str) -> Answer:
+    """One record by its id; never raises a PuretalkError, as a doubt about one record is not a reason to stop."""
+    if not record_id.strip("."):
+        return Answer("unclear", reason="the id is not one that a URL can hold")
+    try:
+        path = f"{endpoint.path}/{quote(record_id, safe='')}"
+        reply, value = await client.ask(path, route=f"{endpoint.path}/{{id}}", query={})
+    except UnicodeEncodeError:
+        return Answer("unclear", reason="the id is not one that a URL can hold")
+    except PuretalkError as error:
+        return Answer("unclear", reason=error.message)
+    if reply.status == 404:
+        return Answer("missing", reason="HTTP 404")
+    record = value.get("results") if isinstance(value, dict) else None
+    if not isinstance(record, dict):
+        return Answer("unclear", reason=f"the API answered {client.describe(reply)}")
+    if record.get(endpoint.id_field) != record_id:
+        return Answer("unclear", reason="the API answered with another record")
+    return Answer("found", record)

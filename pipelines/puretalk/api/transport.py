@@ -1,0 +1,179 @@
+"""One GET with its redirects. The only file that sends the key.
+
+Every request is one line of the logger `puretalk.api`, at INFO: its address, status, bytes (unpacked) and seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from puretalk.api.origin import check_base_url, check_key, origin_of
+from puretalk.api.retries import PassingError
+from puretalk.api.scrubbing import LogScrubber, Scrubber
+from puretalk.errors import ApiChangedError, ConfigurationError
+
+KEY_HEADER = "X-API-KEY"
+MAX_REDIRECTS = 5
+MAX_BODY = 256 * 2**20  # bytes of one answer, unpacked
+
+LOG = logging.getLogger(__package__)
+#: Loggers of httpx that write addresses (at INFO) or headers (at DEBUG) as they came.
+FOREIGN_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that is not a redirect. `address` has no query and is scrubbed; names of `headers` ignore case."""
+
+    status: int
+    address: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+class Transport:
+    """GETs below one base URL, with one connection pool. The key goes to the origin of the base URL and to no other."""
+
+    def __init__(
+        self, key: str, base_url: str, *, timeout: float, deadline: float, connections: int, now: Callable[[], datetime]
+    ) -> None:
+        """`timeout` (seconds) bounds each connect, read and write, `deadline` (seconds) a whole answer; `connections`
+        are kept open between requests. Raises ConfigurationError; sends nothing yet."""
+        check_key(key)
+        self._key = key
+        self._base = check_base_url(base_url)
+        self._timeout = timeout
+        self._deadline = deadline
+        self._connections = connections
+        self._now = now
+        self._http: httpx.AsyncClient | None = None
+        self._slashed: set[str] = set()  # routes that the API is known to redirect to their URL with a slash
+        self.scrubber = Scrubber(key)
+        self._log_scrubber = LogScrubber(self.scrubber)
+        self.requests = 0
+
+    def open(self) -> None:
+        """Make the connection pool. Raises ConfigurationError; sends nothing yet."""
+        try:
+            self._http = httpx.AsyncClient(
+                headers={"Accept": "application/json", "User-Agent": "puretalk"},
+                timeout=self._timeout,
+                # The client bounds the requests in flight; waiting for a connection is not part of any timeout.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._connections),
+                follow_redirects=False,
+                # Over https a proxy sees a tunnel; over http (loopback only) it would see the key.
+                trust_env=self._base.scheme == "https",
+            )
+        except (ValueError, ImportError, OSError, httpx.InvalidURL):
+            # The cause is left out: it quotes the address of the proxy, which may hold a password.
+            raise ConfigurationError(
+                "The environment's settings for proxies or certificates cannot be used",
+                action="Correct HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR.",
+            ) from None
+        for name in FOREIGN_LOGGERS:
+            logging.getLogger(name).addFilter(self._log_scrubber)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+        for name in FOREIGN_LOGGERS:
+            logging.getLogger(name).removeFilter(self._log_scrubber)
+
+    def address(self, path: str) -> str:
+        """The URL of a path as messages show it."""
+        return self._show(self._url(path))
+
+    def label(self, path: str, query: Mapping[str, int]) -> str:
+        """The same with our own part of the query, as log lines show it."""
+        return _label(self.address(path), query)
+
+    async def get(self, path: str, *, route: str, query: Mapping[str, int]) -> Reply:
+        """The answer to a GET, after at most five redirects, none of which leads to another origin.
+
+        `route` is the path without the id of a record: what redirects one path of a route redirects all of them.
+        Raises PassingError when there was no whole answer, ApiChangedError for redirects that cannot be followed.
+        """
+        asked = self._url(path + "/" if route in self._slashed else path)
+        target = asked
+        for _ in range(MAX_REDIRECTS + 1):
+            response, body = await self._send(target, query)
+            if response.status_code not in (301, 302, 303, 307, 308):
+                if response.status_code == 200 and target.path == asked.path + "/":
+                    self._slashed.add(route)
+                if response.status_code == 404 and target.path.rstrip("/") != asked.path.rstrip("/"):
+                    raise ApiChangedError(f"{self._show(asked)} redirects to a place that does not exist (HTTP 404)")
+                return Reply(response.status_code, self._show(target), response.headers, body, self._now())
+            target = self._redirected(target, response)
+        raise ApiChangedError(f"{self._show(asked)} redirects more than {MAX_REDIRECTS} times")
+
+    def _redirected(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
+        """Where a redirect leads. Raises ApiChangedError when that is another origin, or not said."""
+        asked = self._show(url)
+        try:
+            target = url.join(response.headers["location"])
+        except KeyError:  # httpx has refused a location that is not a URL
+            raise ApiChangedError(f"{asked} redirects (HTTP {response.status_code}) without saying where to") from None
+        if origin_of(target) == origin_of(self._base):
+            return target.copy_with(userinfo=b"", fragment=None)
+        place = self.scrubber.scrub(origin_of(target))
+        message = f"{asked} redirects to another origin: {place}. The key was not sent there"
+        if (self._base.scheme, target.scheme, self._base.host) == ("http", "https", target.host):
+            raise ApiChangedError(message, action=f"Set PURETALK_BASE_URL to an address at {place}.")
+        raise ApiChangedError(message)
+
+    async def _send(self, url: httpx.URL, query: Mapping[str, int]) -> tuple[httpx.Response, bytes]:
+        """One request: the answer's head and its body, which is bounded in size and in time."""
+        if self._http is None:
+            raise RuntimeError("ApiClient is an async context manager: use `async with`")
+        if origin_of(url) != origin_of(self._base):
+            raise ConfigurationError(f"{origin_of(url)} is not the origin of the base URL")
+        self.requests += 1
+        body = bytearray()
+        result, started = "not read to its end", time.monotonic()
+        try:
+            # httpx bounds each read; the deadline bounds a server that sends a byte now and then.
+            async with (
+                asyncio.timeout(self._deadline),
+                self._http.stream("GET", url.copy_merge_params(query), headers={KEY_HEADER: self._key}) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        raise ApiChangedError(f"{self._show(url)} answered more than {MAX_BODY // 2**20} MiB")
+            result = f"HTTP {response.status_code}, {len(body):,} bytes"
+        except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
+            setback = self._classify(error)
+            result = setback.reason
+            raise setback from (None if self.scrubber.holds_key(str(error)) else error)
+        finally:
+            LOG.info("GET %s: %s, %.3f s", _label(self._show(url), query), result, time.monotonic() - started)
+        return response, bytes(body)
+
+    def _classify(self, error: Exception) -> PassingError:
+        if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+            return PassingError(f"did not answer in time ({type(error).__name__})")
+        text = self.scrubber.scrub(str(error)) or type(error).__name__
+        if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
+            return PassingError(f"cannot be reached ({text})")
+        return PassingError(f"broke off its answer ({text})")
+
+    def _url(self, path: str) -> httpx.URL:
+        return httpx.URL(f"{self._base}/{path}")
+
+    def _show(self, url: httpx.URL) -> str:
+        """A URL without its query, as messages show it."""
+        return self.scrubber.scrub(str(url.copy_with(query=None, fragment=None)))
+
+
+def _label(address: str, query: Mapping[str, int]) -> str:
+    return " ".join([address, *(f"{name}={value}" for name, value in query.items())])
