@@ -1,5 +1,7 @@
-# make demo   the main job, end to end, against the embedded demo API      make test   all the tests
+# make demo   the main job, end to end, against the embedded demo API      make test   all the tests but the storms
 # make setup  only the environment (.venv/bin/puretalk)                    make check  format, lint, types, tests
+# make quick  the tests that take less than a minute together              make storm  the long storms
+# make test T=tests/sync  one room; also a file, or one test: T=tests/test_docs.py::test_…
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -9,22 +11,42 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 UV := $(shell command -v uv 2>/dev/null)
 export UV_NO_PROGRESS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# The tests start hundreds of interpreters: each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test storm check setup format lint types lock clean
+# What to test: a folder, a file or a test; all of them where it is empty. A single test needs no second process.
+T ?=
+PROCESSES := $(if $(findstring ::,$(T)),0,auto)
+# COVERAGE=1 measures the branches that the tests take, and fails where they are fewer than pyproject.toml says.
+COVERAGE ?=
+PYTEST := $(BIN)/python $(if $(COVERAGE),-m coverage run )-m pytest
+
+.PHONY: help demo test quick coverage storm check setup format lint types lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@head -n 2 Makefile | cut -c3-
+	@head -n 4 Makefile | cut -c3-
 
 demo: .venv/ready
 	@$(BIN)/puretalk demo
 
 test: .venv/ready .venv/browser .venv/old-duckdb
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not storm"
+	$(if $(COVERAGE),$(BIN)/coverage erase)
+	$(PYTEST) -n $(PROCESSES) --dist loadfile -m "not storm" $(T)
+	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
+	$(if $(COVERAGE),$(BIN)/coverage report $(if $(T),--fail-under=0))
+
+# Less than a minute on two cores. It leaves out the storms, what drives a browser, what needs old DuckDB versions, and
+# what is marked `slow`: whole syncs, kills, the command line as a process, repeated builds of all models.
+quick: .venv/ready
+	$(PYTEST) -n $(PROCESSES) --dist worksteal -m "not (slow or storm or browser)" $(T)
+
+coverage:
+	$(MAKE) test COVERAGE=1
 
 # The long storms of changes, faults and kills; CI runs them too.
 storm: .venv/ready .venv/old-duckdb
-	$(BIN)/python -m pytest -n auto --dist load -m storm
+	$(PYTEST) -n auto --dist load -m storm
 
 # The benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-pictures (ARGS="…" for each).
 bench-%: .venv/ready
@@ -38,6 +60,8 @@ setup: .venv/ready
 lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(if $(wildcard .sqlfluff),$(BIN)/sqlfluff lint sql)
+	$(BIN)/codespell
 
 types: .venv/ready
 	$(BIN)/mypy
@@ -64,7 +88,7 @@ else
 	@$(BIN)/python -m pip install --quiet --compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q pipelines
+	@$(BIN)/python -m compileall -q pipelines
 	@touch $@
 
 # The browser tests drive Debian's chromium.
@@ -80,4 +104,4 @@ endif
 	@touch $@
 
 clean:
-	rm -rf .venv data .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv data .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -71,7 +71,7 @@ def test_in_a_checkout_the_project_is_the_checkout() -> None:
 )
 def test_a_wrong_value_names_its_place(project: Path, name: str, value: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        load(project, **{name: value})
+        load(project, None, **{name: value})
     assert raised.value.message == message
 
 

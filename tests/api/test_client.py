@@ -27,6 +27,7 @@ from puretalk.api.retries import parse_retry_after
 from puretalk.api.transport import FOREIGN_LOGGERS
 from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
+from puretalk.demo.server import Fault
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError, PuretalkError, RetryLaterError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError, parse_json
 from puretalk.listener import SILENT, Listener
@@ -410,7 +411,7 @@ def test_an_error_on_one_page_ends_the_walk_and_the_other_requests() -> None:
 
 def test_the_demo_account_arrives_whole_through_a_storm_of_faults() -> None:
     account = Account(assistants=60)
-    kinds = ("500", "502", "503", "504", "429", "html", "truncated", "not_json", "reset")
+    kinds: tuple[Fault, ...] = ("500", "502", "503", "504", "429", "html", "truncated", "not_json", "reset")
 
     async def main() -> None:
         with DemoApi(account, key=KEY, page_cap=7, slash_redirect=True) as api:
@@ -1130,7 +1131,7 @@ def verdict_on(handler: Handler, assistant_id: str = "a-1", **settings: Any) -> 
 
 
 def test_a_record_is_found_by_its_id() -> None:
-    record = {"assistant_id": "a-1", "name": "Front desk"}
+    record: dict[str, JSONValue] = {"assistant_id": "a-1", "name": "Front desk"}
 
     async def handle(request: Request) -> bytes:
         assert (request.path, request.query) == ("/api/ai-assistants/a-1", {})

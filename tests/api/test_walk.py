@@ -149,7 +149,7 @@ def test_a_server_that_always_serves_the_first_page_is_noticed(api: DemoApi) -> 
 
 
 def test_a_404_in_the_middle_ends_the_walk_and_is_a_doubt(account: Account, api: DemoApi) -> None:
-    api.after_page = once_after(2, lambda: [account.delete(assistant_id) for assistant_id in account.live_ids()[4:]])
+    api.after_page = once_after(2, lambda: [*map(account.delete, account.live_ids()[4:])])
     seen = walk(api)
     assert seen.pages == 2
     assert seen.doubts == ["6 distinct records came, the API counts 7"]

@@ -26,7 +26,7 @@ from puretalk.assistants.flatten import (
 from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.catalogue import TABLES
 from puretalk.demo import Account
-from puretalk.json_values import canonical_json, clean_record, parse_json
+from puretalk.json_values import JSONValue, canonical_json, clean_record, parse_json
 
 STATES = "assistant_llm_states"
 TOOLS = "assistant_llm_state_tools"
@@ -52,9 +52,9 @@ def deep_tree(depth: int, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_record_becomes_these_rows() -> None:
-    voice = {"voice_id": "v1", "name": "Anna", "is_cloned": False}
-    user = {"name": "Ada", "dp": None, "email": " Ada@Example.com "}
-    record = {
+    voice: JSONValue = {"voice_id": "v1", "name": "Anna", "is_cloned": False}
+    user: JSONValue = {"name": "Ada", "dp": None, "email": " Ada@Example.com "}
+    record: dict[str, JSONValue] = {
         "assistant_id": "a",
         "name": "Front desk",
         "user": user,
@@ -111,7 +111,8 @@ def test_a_record_becomes_these_rows() -> None:
 
 
 def test_a_tree_is_numbered_in_reading_order() -> None:
-    tool = {"type": "function", "functionId": "f", "function": {"name": "n", "description": "d", "parameters": {}}}
+    function: JSONValue = {"name": "n", "description": "d", "parameters": {}}
+    tool: JSONValue = {"type": "function", "functionId": "f", "function": function}
     tree = [
         {
             "state_id": "root",

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.demo import Account, DemoApi
-from puretalk.settings import ApiSettings, Settings
+from puretalk.settings import ApiSettings, RetentionSettings, Settings
 from puretalk.sync.run import run_sync
 
 MARKS = (1, 10, 25, 50, 100, 200, 300, 500, 1000)
@@ -31,7 +31,7 @@ def measure_growth(data_dir: Path, syncs: int, assistants: int, *, is_quiet: boo
     seconds: list[float] = []
     with DemoApi(account) as api:
         settings = Settings(project_dir=data_dir, data_dir=data_dir, api=ApiSettings(api.key, api.base_url))
-        settings = replace(settings, keep_hourly=0, keep_daily=0)
+        settings = replace(settings, retention=RetentionSettings(keep_hourly=0, keep_daily=0))
         for number in range(1, syncs + 1):
             before = _cpu_seconds()
             snapshot = run_sync(settings).snapshot

@@ -19,9 +19,9 @@ def command(tmp_path: Path, api: DemoApi) -> CommandLine:
     return command
 
 
-def actions(command: CommandLine, **settings: str) -> dict[str, str]:
+def actions(command: CommandLine, models_dir: str = "") -> dict[str, str]:
     """The actions of `build --plan` by relation."""
-    ended = command("build", "--plan", **settings)
+    ended = command("build", "--plan", PURETALK_MODELS_DIR=models_dir)
     assert (ended.exit_code, ended.error) == (0, "")
     parts = [re.split(r"  +", line, maxsplit=2) for line in ended.output.splitlines()]
     return {relation: action for action, relation, _ in parts}
@@ -36,12 +36,11 @@ def test_the_plan_after_a_sync_keeps_all_tables_and_after_a_change_names_the_mod
     own = tmp_path / "own"
     own.mkdir()
     (own / "costs.sql").write_text("select count(*) as assistants from marts.dim_assistants")
-    settings = {"PURETALK_MODELS_DIR": str(own)}
-    assert actions(command, **settings) == {**planned, "models.costs": "build"}
-    assert command("build", **settings).exit_code == 0
-    assert actions(command, **settings) == {**planned, "models.costs": "keep"}
+    assert actions(command, str(own)) == {**planned, "models.costs": "build"}
+    assert command("build", PURETALK_MODELS_DIR=str(own)).exit_code == 0
+    assert actions(command, str(own)) == {**planned, "models.costs": "keep"}
     (own / "costs.sql").write_text("select count(*) + 1 as assistants from marts.dim_assistants")
-    assert actions(command, **settings) == {**planned, "models.costs": "build"}
+    assert actions(command, str(own)) == {**planned, "models.costs": "build"}
     assert actions(command) == {**planned, "models.costs": "remove table"}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.commandline import PURETALK, CommandLine
+from support.commandline import MEASURED, PURETALK, CommandLine
 
 import puretalk
 from puretalk.demo import Account, DemoApi
@@ -72,8 +72,8 @@ def test_on_a_terminal_a_sync_shows_its_progress_and_what_it_did(tmp_path: Path,
 
 def test_the_demo_needs_no_key_and_does_not_touch_the_real_warehouse(tmp_path: Path) -> None:
     command = CommandLine(tmp_path / "unused", tmp_path)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DLT_PROJECT_DIR": str(tmp_path)}
-    ended = subprocess.run([PURETALK, "sync", "--demo", "--json"], env=environment, capture_output=True, check=True)
+    own = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DLT_PROJECT_DIR": str(tmp_path)}
+    ended = subprocess.run([PURETALK, "sync", "--demo", "--json"], env=MEASURED | own, capture_output=True, check=True)
     assert json.loads(ended.stdout)["seen"] == 240
     assert (tmp_path / "data" / "demo" / "puretalk.duckdb").exists()
     assert not (tmp_path / "data" / "puretalk.duckdb").exists()

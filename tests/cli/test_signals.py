@@ -14,7 +14,7 @@ from support.publishing import count_rows, find_leftovers
 from support.stepping import SteppedRun
 from support.storm import settings_for
 
-from puretalk.demo import Account, DemoApi
+from puretalk.demo import Account, Asked, DemoApi
 from puretalk.sync.run import run_sync
 from puretalk.warehouse.lock import hold_lock
 
@@ -88,7 +88,12 @@ def test_a_stopped_run_publishes_nothing_and_leaves_nothing(data_dir: Path, api:
 
 def test_a_run_that_waits_for_the_api_stops_at_once(data_dir: Path, api: DemoApi) -> None:
     asked = threading.Event()
-    api.fail("hang", when=lambda _asked: asked.set() is None)
+
+    def note(_asked: Asked) -> bool:
+        asked.set()
+        return True
+
+    api.fail("hang", when=note)
     run = SteppedRun("load", "sync", data_dir=data_dir, api=api)
     run.go_on()
     assert asked.wait(30)

@@ -95,16 +95,29 @@ EXACT = SyncRun(
     run_id="20261122T115900Z-ab",
     started_at=NOON - timedelta(minutes=1),
     finished_at=NOON,
-    **dict.fromkeys(("pages", "seen", "api_count", "walks"), 2),
+    pages=2,
+    seen=2,
+    api_count=2,
     new=2,
-    **dict.fromkeys(("changed", "silent", "unchanged", "older", "deleted", "returned", "held"), 0),
-    **dict.fromkeys(("rejected", "rejected_new", "users_changed", "voices_changed", "versions", "retries"), 0),
+    changed=0,
+    silent=0,
+    unchanged=0,
+    older=0,
+    deleted=0,
+    returned=0,
+    held=0,
+    rejected=0,
+    rejected_new=0,
+    users_changed=0,
+    voices_changed=0,
+    versions=2,
     rows_loaded=5,
+    retries=0,
+    walks=1,
     is_complete=True,
     is_exact=True,
     drift={"tone": 2},
 )
-
 
 ALL_WELL = Exact()
 

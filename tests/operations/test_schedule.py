@@ -234,7 +234,11 @@ def test_the_airflow_recipe_runs_the_installed_command(project: Path, monkeypatc
     def operator(**options: Any) -> None:
         told["operator"] = options
 
-    for name, content in {"airflow": {"DAG": Dag}, "airflow.operators.bash": {"BashOperator": operator}}.items():
+    contents: dict[str, dict[str, object]] = {
+        "airflow": {"DAG": Dag},
+        "airflow.operators.bash": {"BashOperator": operator},
+    }
+    for name, content in contents.items():
         module = ModuleType(name)
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)

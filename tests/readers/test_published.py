@@ -8,7 +8,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.publishing import ignore
 
 from puretalk.catalogue import TABLES
 from puretalk.errors import WarehouseError
@@ -22,7 +21,7 @@ NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 def publish(data_dir: Path, *statements: str) -> Path:
     """A published snapshot of empty tables, filled by these statements."""
     warehouse = Warehouse(data_dir)
-    with warehouse.open_work_file(on_step=ignore) as work:
+    with warehouse.open_work_file() as work:
         with closing(duckdb.connect(str(work.path))) as connection:
             connection.execute("SET TimeZone = 'America/New_York'")
             for table in TABLES.values():
@@ -31,7 +30,7 @@ def publish(data_dir: Path, *statements: str) -> Path:
             for statement in statements:
                 connection.execute(statement)
             describe(connection)
-        return warehouse.publish(work, on_step=ignore)
+        return warehouse.publish(work)
 
 
 def a_run(run_id: str, finished_at: datetime, *, is_exact: bool, number: int) -> str:

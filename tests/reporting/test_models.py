@@ -301,7 +301,7 @@ def test_an_incremental_build_equals_a_build_from_scratch(tmp_path: Path, seed: 
     path, scratch = tmp_path / "grown.duckdb", tmp_path / "scratch.duckdb"
     hostile = [{**record, "assistant_id": f"h{number}"} for number, record in enumerate(HOSTILE)]
     records = {record["assistant_id"]: record for record in [*Account(seed=seed, assistants=20).records(), *hostile]}
-    past = [dict(records)]
+    past: list[dict[str, Any]] = [dict(records)]
     deleted: list[str] = []
     updated: set[str] = set()
     open_warehouse(path).close()

@@ -29,8 +29,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, folder: Path) -> Plan:
 
 def lines_of(planned: Plan) -> dict[str, tuple[str, str]]:
     """(action, reason) by relation, in the plan's order."""
-    steps = [*planned.removals, *planned.models]
-    return {step.relation: (step.action.value, step.reason) for step in steps}
+    removed = {step.relation: (step.action.value, step.reason) for step in planned.removals}
+    return removed | {step.relation: (step.action.value, step.reason) for step in planned.models}
 
 
 def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:

@@ -14,6 +14,9 @@ from puretalk.demo import DemoApi
 
 PURETALK = str(Path(sys.executable).parent / "puretalk")
 
+#: What coverage needs to follow a process that is started with an environment of its own; empty when it does not run.
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -40,7 +43,7 @@ class CommandLine:
     api: DemoApi | None = None
 
     def environment(self, **more: str) -> dict[str, str]:
-        environment = {
+        environment = MEASURED | {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "PURETALK_DATA_DIR": str(self.data_dir),

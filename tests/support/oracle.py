@@ -448,7 +448,8 @@ def _tree_rows(record: _Record) -> tuple[Rows, Rows]:
 
 def _tool_row(tool: Json) -> dict[str, Any]:
     outer = tool if isinstance(tool, dict) else {}
-    inner = outer.get("function") if isinstance(outer.get("function"), dict) else {}
+    function = outer.get("function")
+    inner = function if isinstance(function, dict) else {}
     parameters = inner.get("parameters")
     return {
         "type": _string(outer.get("type")),
@@ -535,11 +536,11 @@ def _judge_children(judge: _Judge, account: _Account, seen: Iterable[str], table
             if key[0] not in gone:
                 judge.say(f"{table}: {key} is one too many")
         for key, wanted in expected[table].items():
-            row = stored.get(key)
-            if row is not None:
+            held = stored.get(key)
+            if held is not None:
                 for name, value in wanted.items():
-                    if row[name] != value:
-                        judge.cell(table, key, name, row[name], value)
+                    if held[name] != value:
+                        judge.cell(table, key, name, held[name], value)
 
 
 def _views(account: _Account, name: str) -> dict[str, list[tuple[int, Json]]]:

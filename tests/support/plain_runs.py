@@ -26,5 +26,8 @@ def run_plainly(api: DemoApi, database: Path, **options: Any) -> dlt.Pipeline:
 
 def rows_loaded(pipeline: dlt.Pipeline) -> dict[str, int]:
     """Rows that the pipeline's last run loaded, by table; without dlt's own tables and empty ones."""
-    counts = pipeline.last_trace.last_normalize_info.row_counts
+    trace = pipeline.last_trace
+    assert trace is not None
+    assert trace.last_normalize_info is not None
+    counts = trace.last_normalize_info.row_counts
     return {table: rows for table, rows in counts.items() if rows and not table.startswith("_dlt")}

@@ -58,10 +58,15 @@ def say(words: object) -> None:
     sys.stdout.flush()
 
 
+def wait_for_the_end(over: threading.Event) -> None:
+    sys.stdin.read()
+    over.set()
+
+
 def main() -> None:
     kind, database = sys.argv[1:]
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    threading.Thread(target=wait_for_the_end, args=(over,), daemon=True).start()
     say(duckdb.__version__)
     lasting = connect(database) if kind == "stay" else None
     while True:

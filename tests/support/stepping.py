@@ -17,6 +17,7 @@ from puretalk.cli.progress import Progress
 from puretalk.demo import DemoApi
 from puretalk.listener import Step
 from puretalk.sync import run as sync
+from puretalk.warehouse.lock import hold_lock as hold
 
 
 class SteppedRun:
@@ -64,11 +65,11 @@ class SteppedRun:
 
 
 def _run() -> None:
-    step = sys.argv.pop(1)
-    take, hold = Progress.on_step, sync.hold_lock
+    held = sys.argv.pop(1)
+    take = Progress.on_step
 
     def pause(name: str) -> None:
-        if name == step:
+        if name == held:
             sys.stdout.write(f"{name}\n")
             sys.stdout.flush()
             sys.stdin.readline()
@@ -81,8 +82,8 @@ def _run() -> None:
         pause("lock")
         return hold(*arguments, **options)
 
-    Progress.on_step = on_step  # type: ignore[method-assign]
-    sync.hold_lock = hold_lock
+    Progress.on_step = on_step  # type: ignore[method-assign, assignment]
+    vars(sync).update(hold_lock=hold_lock)
     main()
 
 

@@ -122,8 +122,8 @@ def test_a_record_without_an_id_is_kept_once_with_the_reason(warehouse: Warehous
         account.put_raw(f"broken {number}", record)
     first, second = warehouse.sync(), warehouse.sync()
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert first.warnings == ["6 records could not be used; see puretalk.rejected_records"]
-    assert second.warnings == []
+    assert first.warnings == ("6 records could not be used; see puretalk.rejected_records",)
+    assert second.warnings == ()
     expected = sorted((reason, json.dumps(record, separators=(",", ":"))) for record, reason in records)
     assert warehouse.rows("SELECT reason, record FROM rejected_records ORDER BY ALL") == expected
     assert warehouse.rows("SELECT count(*) FROM assistants") == [(7,)]
@@ -135,7 +135,7 @@ def test_an_unknown_field_is_kept_and_reported_once(warehouse: Warehouse, accoun
     first, second = warehouse.sync(), warehouse.sync()
     assert first.exit_code == second.exit_code == 0
     assert "unknown field mood (1)" in first.warnings[0]
-    assert second.warnings == []
+    assert second.warnings == ()
     assert warehouse.rows("SELECT extra FROM assistants WHERE assistant_id = ?", assistant_id) == [
         ('{"mood":{"level":3}}',)
     ]
@@ -192,7 +192,7 @@ def test_a_prompt_of_five_megabytes_is_a_prompt(warehouse: Warehouse, account: A
 def test_nul_characters_stay_where_they_are(warehouse: Warehouse, account: Account) -> None:
     assistant_id = account.live_ids()[0]
     account.edit(assistant_id, prompt="before\0after", variables=["a\0b"])
-    assert warehouse.sync().warnings == []
+    assert warehouse.sync().warnings == ()
     query = "SELECT prompt, extra FROM assistants WHERE assistant_id = ?"
     assert warehouse.rows(query, assistant_id) == [("before\0after", None)]
     query = "SELECT name, item FROM assistant_variables WHERE assistant_id = ?"
@@ -212,7 +212,7 @@ def test_half_a_character_is_replaced_and_the_original_kept(warehouse: Warehouse
 def test_nulls_and_missing_fields_are_null(warehouse: Warehouse, account: Account) -> None:
     assistant_id = account.live_ids()[0]
     record = account.record(assistant_id)
-    gone = {
+    gone: dict[str, Any] = {
         name: MISSING for name in record if name not in ("assistant_id", "updated_at", "created_at", "user", "voice")
     }
     account.edit(assistant_id, **gone, user=None, voice=None)

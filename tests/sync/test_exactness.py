@@ -70,7 +70,7 @@ def test_a_change_of_each_field_list_and_tree_arrives(tmp_path: Path, touch: boo
         expected = {"changed": len(fields), "silent": 0} if touch else {"changed": 0}
         assert {name: getattr(second.run, name) for name in expected} == expected
         for assistant_id, field in zip(ids, fields, strict=False):
-            emptied = [] if isinstance(account.record(assistant_id).get(field), list) else None
+            emptied: list[object] | None = [] if isinstance(account.record(assistant_id).get(field), list) else None
             account.edit(assistant_id, touch=touch, **{field: emptied})
         synced.sync()
         for assistant_id, field in zip(ids, fields, strict=False):

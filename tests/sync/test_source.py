@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import dlt
 import duckdb
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -161,13 +162,15 @@ FULL: dict[str, Any] = {
 def test_the_tables_follow_lists_and_trees_that_shrink(database: Path) -> None:
     account = Account(assistants=5)
     emptied, nulled, missing, shrunk, untouched = account.live_ids()
+    no_items: dict[str, Any] = {name: [] for name in FULL}
+    no_fields: dict[str, Any] = dict.fromkeys([*FULL, "voice", "user"], MISSING)
     for assistant_id in account.live_ids():
         account.edit(assistant_id, **FULL)
     with DemoApi(account) as api:
         run_plainly(api, database)
-        account.edit(emptied, **{name: [] for name in FULL})
+        account.edit(emptied, **no_items)
         account.edit(nulled, touch=False, **dict.fromkeys([*FULL, "voice", "user"]))
-        account.edit(missing, **dict.fromkeys([*FULL, "voice", "user"], MISSING))
+        account.edit(missing, **no_fields)
         account.edit(
             shrunk,
             variables=["c", "a"],
@@ -320,7 +323,9 @@ def test_the_key_stands_in_no_error_trace_table_or_file(account: Account, databa
     assert any(isinstance(found, KeyRejectedError) for found in errors)
     written = [f"{found!s} {found!r}".encode() for found in errors]
     written += [path.read_bytes() for path in database.parent.rglob("*") if path.is_file()]
-    trace = caught.value.pipeline.last_trace
+    pipeline = caught.value.pipeline
+    assert isinstance(pipeline, dlt.Pipeline)
+    trace = pipeline.last_trace
     assert trace is not None
     written.append(pickle.dumps(trace.asdict()))
     assert not [text for text in written if secret.encode() in text]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import threading
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
-import thdecision
 from support import oracle
 from support.storm import Look, Served, Storm, Witness, look_of_version, select, settings_for, skip_models
 
@@ -60,7 +60,7 @@ def test_a_long_storm_leaves_no_trace_either(order: str, detail: str, window: in
 
 def test_an_answer_that_was_overtaken_replaces_nothing() -> None:
     """Page 3 comes before page 2, and in between a row changes and moves from one to the other."""
-    page_3_came = thdecision.Event()
+    page_3_came = threading.Event()
 
     class Overtaken(Account):
         def page(self, order: Order = "created", start: int = 0, stop: int | None = None) -> tuple[int, list[Any]]:
