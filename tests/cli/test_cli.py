@@ -219,7 +219,7 @@ def test_a_folder_that_is_typed_is_one_of_where_the_person_stands(synced: Comman
 def test_a_folder_of_models_that_is_not_there_is_said_before_anything_is_read(tmp_path: Path, api: DemoApi) -> None:
     ended = CommandLine(tmp_path / "data", tmp_path, api)("sync", PURETALK_MODELS_DIR="/nowhere")
     assert ended.exit_code == 4
-    assert "models_dir is /nowhere, which is no folder" in ended.message[0]
+    assert "models_dir is /nowhere, which is not a folder" in ended.message[0]
     assert api.requests == []
 
 

@@ -42,17 +42,18 @@ def _as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("is_first", [False, pytest.param(True, marks=pytest.mark.storm)])
 def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, is_first: bool) -> None:
     steps = Steps()
-    publish_rows(compacting(tmp_path / "rehearsal"), ROWS, listener=steps)
-    publish_rows(compacting(tmp_path / "rehearsal"), ROWS, listener=steps)
+    for _ in range(1 if is_first else 2):  # only a later one has something to carry over
+        publish_rows(compacting(tmp_path / "rehearsal"), ROWS, listener=steps)
     steps = Steps(dict.fromkeys(steps))
     assert {"work: copy", "compact", "publish: swap", "publish: seal"} <= {*steps}
     warehouse = compacting(tmp_path / "data")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     rows = 0
     for step in steps:
         if is_first:
             warehouse = compacting(tmp_path / step.replace(": ", "-"))
             rows = 0
-        killed = subprocess.run([sys.executable, __file__, str(warehouse.data_dir), step], check=False)
+        killed = subprocess.run([sys.executable, __file__, str(warehouse.data_dir), step], env=environment, check=False)
         assert killed.returncode == -signal.SIGKILL, f"nothing comes to {step!r}"
         if warehouse.snapshots.current() is not None:
             _, seen, _ = count_rows(warehouse.snapshots.published)
