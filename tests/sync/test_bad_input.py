@@ -16,6 +16,8 @@ from puretalk.demo import MISSING, Account, DemoApi
 from puretalk.settings import Settings
 from puretalk.sync.run import SyncOptions, SyncOutcome, run_sync
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def puretalk(tmp_path: Path, api: DemoApi) -> CommandLine:

@@ -20,6 +20,8 @@ from puretalk.demo import MISSING, Account, DemoApi
 from puretalk.errors import KeyRejectedError
 from puretalk.sync import batches, source
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:

@@ -19,6 +19,8 @@ from puretalk.errors import WarehouseBusyError, WarehouseError
 from puretalk.sync.run import SyncOptions, run_sync
 from puretalk.warehouse.lock import hold_lock
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[DemoApi]:

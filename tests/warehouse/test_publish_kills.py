@@ -21,7 +21,10 @@ from puretalk.sync.run import Silent, run_sync
 from puretalk.warehouse import work_file as warehouse_module
 from puretalk.warehouse.work_file import Warehouse
 
+pytestmark = pytest.mark.slow
+
 ROWS = 5
+TESTS = str(Path(__file__).parents[1])
 
 
 def compacting(data_dir: Path) -> Warehouse:
@@ -49,7 +52,8 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, is_first: 
         if is_first:
             warehouse = compacting(tmp_path / step.replace(": ", "-"))
             rows = 0
-        killed = subprocess.run([sys.executable, __file__, str(warehouse.data_dir), step], check=False)
+        command = [sys.executable, __file__, str(warehouse.data_dir), step]
+        killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": TESTS}, check=False)
         assert killed.returncode == -signal.SIGKILL, f"nothing comes to {step!r}"
         if warehouse.snapshots.current() is not None:
             _, seen, _ = count_rows(warehouse.snapshots.published)
