@@ -32,7 +32,7 @@ demo: .venv/ready
 
 test: .venv/ready .venv/browser .venv/old-duckdb
 	$(if $(COVERAGE),$(BIN)/coverage erase)
-	$(PYTEST) -n $(PROCESSES) --dist loadfile -m "not storm" $(T)
+	$(PYTEST) -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not storm" $(T)
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
 	$(if $(COVERAGE),$(BIN)/coverage report $(if $(T),--fail-under=0))
 

@@ -56,6 +56,7 @@ def test_no_doc_names_a_place_of_one_machine() -> None:
         assert not re.search(r"(?<![\w.])/(root|work|home/\w+|tmp)/", text), name
 
 
+@pytest.mark.slow
 def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
     shown = re.search(r"<!-- demo -->\n```text\n(.*?)```\n<!-- /demo -->", README, re.DOTALL)
     assert shown is not None

@@ -17,6 +17,8 @@ import puretalk
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError, WarehouseError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:

@@ -18,6 +18,8 @@ from puretalk.demo import Account, Asked, DemoApi
 from puretalk.sync.run import run_sync
 from puretalk.warehouse.lock import hold_lock
 
+pytestmark = pytest.mark.slow
+
 #: Seconds that a run may take to end.
 QUICKLY = 2.0
 MORE = "More: docs/operations.md (exit code {})"

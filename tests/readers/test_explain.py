@@ -15,6 +15,8 @@ from puretalk.errors import ConfigurationError
 from puretalk.readers.explain import compare_configs, explain_assistant
 from puretalk.sync.run import run_sync
 
+pytestmark = pytest.mark.slow
+
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
 _LINES = ["You are the front desk of a clinic.", "Be short.", "Ask for the name.", "Never give advice."]

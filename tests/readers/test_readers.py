@@ -26,6 +26,8 @@ from support.publishing import add_rows, publish_rows
 from puretalk.settings import RetentionSettings
 from puretalk.warehouse.work_file import Warehouse, WorkFile, seal
 
+pytestmark = pytest.mark.slow
+
 PUBLISHES = 30
 PATIENCE = 60.0
 READER = Path(__file__).parents[1] / "support" / "snapshot_reader.py"

@@ -210,6 +210,7 @@ def mutated(record: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     return changed
 
 
+@pytest.mark.slow
 def test_hostile_configurations_build_and_pass_all_checks(warehouse: duckdb.DuckDBPyConnection) -> None:
     rng = random.Random(3)
     records = [{**record, "assistant_id": f"h{number}"} for number, record in enumerate(HOSTILE)]
@@ -266,6 +267,7 @@ def same_json(one: Any, other: Any) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
+@pytest.mark.slow
 def test_demo_account_passes_all_checks_through_its_changes(tmp_path: Path) -> None:
     account = Account(seed=5, assistants=60)
     with open_warehouse(tmp_path / "puretalk.duckdb") as connection:
@@ -295,6 +297,7 @@ def marts_of(path: Path) -> dict[str, list[str]]:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_an_incremental_build_equals_a_build_from_scratch(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)

@@ -17,6 +17,8 @@ from puretalk.settings import ApiSettings, Settings
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.run import SyncOutcome, run_sync
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def puretalk(tmp_path: Path, api: DemoApi) -> CommandLine:

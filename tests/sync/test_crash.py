@@ -22,6 +22,8 @@ from puretalk.demo import Account, DemoApi
 from puretalk.settings import Settings
 from puretalk.warehouse.lock import hold_lock
 
+pytestmark = pytest.mark.slow
+
 KILLED = -9
 
 FIRST = ("dlt: between two jobs", "publish: verify", "publish: seal")

@@ -22,6 +22,8 @@ from puretalk.errors import KeyRejectedError
 from puretalk.schema import SQL_TYPES
 from puretalk.sync import batches, source
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:

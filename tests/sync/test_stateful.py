@@ -25,6 +25,8 @@ from puretalk.sync.options import SyncOptions
 from puretalk.sync.run import run_sync
 from puretalk.warehouse.snapshots import SnapshotStore
 
+pytestmark = pytest.mark.slow
+
 _TRUTH = {"order": "created", "detail": "ok", "page_cap": 3, "count_lie": None, "next_lie": None, "repeat_page": False}
 _LIES: tuple[dict[str, Any], ...] = (
     {"count_lie": 1},

@@ -26,6 +26,8 @@ from puretalk.sync.options import SyncOptions
 from puretalk.sync.run import SyncOutcome, run_sync
 from puretalk.sync.spool import Spool
 
+pytestmark = pytest.mark.slow
+
 #: Order of the list, how `GET /ai-assistants/{id}` answers, requests at a time.
 SHORT = [("created", "ok", 1), ("-updated", "ok", 8), ("name", "missing", 8), ("unordered", "ok", 1)]
 LONG = [
@@ -92,6 +94,7 @@ def test_an_answer_that_was_overtaken_replaces_nothing() -> None:
     ]
 
 
+@pytest.mark.usefixtures("without_models")
 def test_a_stale_copy_is_no_other_account_and_believed_on_a_full_refresh_only(account: Account, tmp_path: Path) -> None:
     with DemoApi(account) as api:
         run_sync(settings_for(tmp_path, api.base_url))

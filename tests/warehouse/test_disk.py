@@ -22,6 +22,8 @@ from puretalk.errors import WarehouseError
 from puretalk.sync.run import run_sync
 from puretalk.warehouse import work_file as warehouse
 
+pytestmark = pytest.mark.slow
+
 #: Root may write anywhere; without these two capabilities it has to ask like everybody else.
 AS_ANYBODY = (
     ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.name != "nt" and os.geteuid() == 0 else ()

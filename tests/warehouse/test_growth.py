@@ -11,6 +11,8 @@ from puretalk.demo import Account, DemoApi
 from puretalk.reporting import build
 from puretalk.sync.run import run_sync
 
+pytestmark = pytest.mark.slow
+
 SYNCS = 25
 BLOCK = 256 * 1024  # what DuckDB's files are made of
 

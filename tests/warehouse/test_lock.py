@@ -20,6 +20,8 @@ from puretalk.sync.options import SyncOptions
 from puretalk.sync.run import run_sync
 from puretalk.warehouse.lock import hold_lock
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[DemoApi]:

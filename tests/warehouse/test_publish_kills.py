@@ -22,7 +22,10 @@ from puretalk.sync.run import run_sync
 from puretalk.warehouse import work_file as warehouse_module
 from puretalk.warehouse.work_file import Warehouse
 
+pytestmark = pytest.mark.slow
+
 ROWS = 5
+TESTS = str(Path(__file__).parents[1])
 
 
 def compacting(data_dir: Path) -> Warehouse:
@@ -47,13 +50,13 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new(tmp_path: Path, is_first: 
     steps = Steps(dict.fromkeys(steps))
     assert {"work: copy", "compact", "publish: swap", "publish: seal"} <= {*steps}
     warehouse = compacting(tmp_path / "data")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     rows = 0
     for step in steps:
         if is_first:
             warehouse = compacting(tmp_path / step.replace(": ", "-"))
             rows = 0
-        killed = subprocess.run([sys.executable, __file__, str(warehouse.data_dir), step], env=environment, check=False)
+        command = [sys.executable, __file__, str(warehouse.data_dir), step]
+        killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": TESTS}, check=False)
         assert killed.returncode == -signal.SIGKILL, f"nothing comes to {step!r}"
         if warehouse.snapshots.current() is not None:
             _, seen, _ = count_rows(warehouse.snapshots.published)

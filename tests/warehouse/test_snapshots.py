@@ -26,6 +26,8 @@ from puretalk.warehouse import work_file as warehouse_module
 from puretalk.warehouse.snapshots import Snapshot, choose_snapshots, copy_file
 from puretalk.warehouse.work_file import Warehouse, WorkFile
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 
 
