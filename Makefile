@@ -39,7 +39,7 @@ test: .venv/ready .venv/browser .venv/old-duckdb
 # Less than a minute on two cores. It leaves out the storms, what drives a browser, what needs old DuckDB versions, and
 # what is marked `slow`: whole syncs, kills, the command line as a process, repeated builds of all models.
 quick: .venv/ready
-	$(PYTEST) -n $(PROCESSES) --dist worksteal -m "not (slow or storm or browser)" $(T)
+	$(PYTEST) -n $(PROCESSES) --dist loadfile -m "not (slow or storm or browser)" $(T)
 
 coverage:
 	$(MAKE) test COVERAGE=1
