@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 UV := $(shell command -v uv 2>/dev/null)
 export UV_NO_PROGRESS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# The tests start hundreds of interpreters: each would compile the package again.
+# What is compiled is kept, also where the shell forbids it: pytest would rewrite every test file in each process.
 unexport PYTHONDONTWRITEBYTECODE
 
 # What to test: a folder, a file or a test; all of them where it is empty. A single test needs no second process.
@@ -39,7 +39,7 @@ test: .venv/ready .venv/browser .venv/old-duckdb
 # Less than a minute on two cores. It leaves out the storms, what drives a browser, what needs old DuckDB versions, and
 # what is marked `slow`: whole syncs, kills, the command line as a process, repeated builds of all models.
 quick: .venv/ready
-	$(PYTEST) -n $(PROCESSES) --dist worksteal -m "not (slow or storm or browser)" $(T)
+	$(PYTEST) -n $(PROCESSES) --dist loadfile -m "not (slow or storm or browser)" $(T)
 
 coverage:
 	$(MAKE) test COVERAGE=1

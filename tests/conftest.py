@@ -18,7 +18,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy
 
 
 def _parse_each_model_once() -> None:
-    """What a model reads follows from its text alone, and there are 200 builds: DuckDB is asked once a process."""
+    """What a model reads follows from its text alone, and the tests build often: DuckDB is asked once a process."""
     find = references.find_references
     known: dict[str, tuple[references.Reference, ...]] = {}
 

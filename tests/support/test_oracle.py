@@ -14,6 +14,8 @@ from support.plain_runs import run_plainly
 from puretalk.catalogue import TABLES
 from puretalk.demo import Account, DemoApi
 
+pytestmark = pytest.mark.slow
+
 Judged = tuple[duckdb.DuckDBPyConnection, list[Any], str]
 
 
