@@ -21,6 +21,7 @@ from puretalk.assistants.flatten import (
     RejectedRecordError,
     find_deviation,
     flatten_assistant,
+    flatten_config,
     flatten_shared,
 )
 from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
@@ -566,6 +567,18 @@ def test_nothing_is_dropped(record: Any) -> None:
     if flat.updated_at is not None:
         rebuilt["updated_at"] = record["updated_at"]
     assert rebuilt == clean_record(record)
+
+
+@anything
+@given(RECORDS)
+@example(
+    {"assistant_id": "a", "user_id": "theirs", "user": {"email": "a@b.example"}, "updated_at": "2026-01-01T00:00Z"}
+)
+def test_a_stored_configuration_gives_the_same_rows_as_its_record(record: Any) -> None:
+    flat = flatten_assistant(record)
+    again = flatten_config(json.loads(flat.config), flat.updated_at)
+    assert (again.assistant, again.rows, again.extra) == (flat.assistant, flat.rows, flat.extra)
+    assert (again.config, again.content_hash) == (flat.config, flat.content_hash)
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,10 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain, combinations
 from typing import Any
 
 from puretalk.assistants.tables import (
@@ -197,11 +198,19 @@ def flatten_config(config: JSONObject, updated_at: datetime | None) -> Flattened
     return replace(flat, assistant=row, content_hash=row["content_hash"], config=text)
 
 
-def read_shared(table: Table, row: Row) -> Shared:
-    """The voice or user that a stored row was made from. A field that the API left out counts as null."""
-    value: JSONObject = {column.api_field: row[column.name] for column in table.columns if column.api_field is not None}
-    value |= json.loads(row["extra"]) if row["extra"] else {}
-    return Shared(table, row[table.key[0]], value, hash_json(value))
+def read_shared(table: Table, row: Row, hash_value: Callable[[JSONValue], str]) -> Shared:
+    """The voice or user that a stored row was made from.
+
+    A NULL in the row was null in the API's answer, or the field was missing: `hash_value`, the content hash with which
+    the row was written, tells which. Where it tells nothing, the fields count as null."""
+    whole: JSONObject = {column.api_field: row[column.name] for column in table.columns if column.api_field is not None}
+    whole |= json.loads(row["extra"]) if row["extra"] else {}
+    nulls = [name for name, value in whole.items() if value is None]
+    for missing in chain.from_iterable(combinations(nulls, size) for size in range(len(nulls) + 1)):
+        value = {name: each for name, each in whole.items() if name not in missing}
+        if hash_value(value) == row["content_hash"]:
+            return Shared(table, row[table.key[0]], value, hash_json(value))
+    return Shared(table, row[table.key[0]], whole, hash_json(whole))
 
 
 def find_deviation(own: Shared, shared: Shared) -> JSONObject:

@@ -9,7 +9,10 @@ Raise a version together with the change that it names; `warehouse/carry_over.py
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from puretalk.json_values import JSONValue, hash_json
 
 #: Columns of snapshot_info that hold the versions → what they are versions of.
 VERSION_COLUMNS = {
@@ -27,6 +30,10 @@ class Versions:
     flattening: int
     content_hash: int
 
+
+#: The content hash of each version. Keep the old ones: only the hash tells whether a user or voice that is stored
+#: without a field had that field as null, or had no such field.
+CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_json}
 
 #: What this release writes.
 CURRENT = Versions(tables=1, flattening=1, content_hash=1)

@@ -13,7 +13,7 @@ configuration in `assistant_versions`, which holds the whole record, so deleted 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -22,11 +22,11 @@ import pyarrow as pa
 from puretalk import __version__
 from puretalk.assistants.flatten import DEVIATES, Flattened, Row, flatten_config, flatten_shared, read_shared
 from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES, USERS, VOICES
-from puretalk.assistants.versions import CURRENT, UNWRITTEN, VERSION_COLUMNS, Versions
+from puretalk.assistants.versions import CONTENT_HASHES, CURRENT, UNWRITTEN, VERSION_COLUMNS, Versions
 from puretalk.catalogue import REJECTED_RECORDS, TABLES
 from puretalk.database import quote_name
 from puretalk.errors import WarehouseError
-from puretalk.json_values import JSONObject, canonical_json, hash_text
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_text
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA, Table
 from puretalk.warehouse.arrow import arrow_schema
 
@@ -55,7 +55,7 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
     if written.content_hash < to.content_hash:
         _restate_hashes(connection)
     _flatten_again(connection)
-    _write_shared_again(connection, is_hash_older=written.content_hash < to.content_hash)
+    _write_shared_again(connection, CONTENT_HASHES[written.content_hash])
     connection.commit()
     return True
 
@@ -165,16 +165,15 @@ def _flatten_again(connection: duckdb.DuckDBPyConnection) -> None:
             _insert(connection, table, rows[table.name])
 
 
-def _write_shared_again(connection: duckdb.DuckDBPyConnection, *, is_hash_older: bool) -> None:
-    """Write users and voices again from their own rows: a field that had no column was kept in `extra`."""
+def _write_shared_again(connection: duckdb.DuckDBPyConnection, hash_value: Callable[[JSONValue], str]) -> None:
+    """Write users and voices again from their own rows, which were written with this content hash: a field that had no
+    column was kept in `extra`."""
     for table in (USERS, VOICES):
         names = [column.name for column in table.columns]
         stored = connection.execute(f"SELECT {', '.join(map(quote_name, names))} FROM {_relation(table)}").fetchall()
-        rows = []
-        for values in stored:
-            before = dict(zip(names, values, strict=True))
-            row = flatten_shared(read_shared(table, before))
-            rows.append(row if is_hash_older else {**row, "content_hash": before["content_hash"]})
+        rows = [
+            flatten_shared(read_shared(table, dict(zip(names, values, strict=True)), hash_value)) for values in stored
+        ]
         connection.execute(f"DELETE FROM {_relation(table)}")
         _insert(connection, table, rows)
 

@@ -1,0 +1,245 @@
+"""Claims about warehouses of earlier releases: a sync carries them over, history included, or refuses a newer one.
+
+`releases/` holds a small data directory of each release, as it wrote it, and what its last sync saw: the API's records,
+and the rows that must survive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tarfile
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from support import oracle
+from support.storm import select, settings_for, skip_models
+
+from puretalk.assistants.versions import CONTENT_HASHES, CURRENT
+from puretalk.demo import Account, DemoApi
+from puretalk.errors import WarehouseError
+from puretalk.json_values import hash_json
+from puretalk.settings import Settings
+from puretalk.sync.run import SyncOutcome, run_build, run_rollback, run_sync
+from puretalk.warehouse.snapshots import SnapshotStore
+
+RELEASES = sorted((Path(__file__).parent / "releases").glob("*.tar.xz"))
+
+
+class OldWarehouse:
+    """The data directory of a release, and the account that it followed."""
+
+    def __init__(self, archive: Path, folder: Path) -> None:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="tar")
+        self.expected: dict[str, Any] = json.loads((folder / "expected.json").read_text())
+        self.folder = folder
+        self.published = folder / "data" / "puretalk.duckdb"
+        self.account = Account.of(self.expected["records"])
+
+    def sync(self) -> SyncOutcome:
+        """Sync with the account as the release saw it last."""
+        with DemoApi(self.account, page_cap=4) as api:
+            return run_sync(self.settings(api.base_url))
+
+    def settings(self, base_url: str = "http://127.0.0.1:1") -> Settings:
+        return settings_for(self.folder, base_url)
+
+    def edit(self, *statements: str) -> None:
+        """Change the published file as another release would have written it, and publish it again."""
+        store = SnapshotStore(self.folder / "data")
+        current = store.current()
+        assert current is not None
+        work = self.folder / "edited.duckdb"
+        shutil.copyfile(current, work)
+        snapshot_id = f"{datetime.now():%Y%m%dT%H%M%S%fZ}"
+        with closing(duckdb.connect(str(work))) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("UPDATE main.snapshot_info SET snapshot_id = ?", [snapshot_id])
+        store.publish(work, snapshot_id)
+
+    def versions(self) -> list[tuple[Any, ...]]:
+        """The history, without hashes."""
+        return select(
+            self.published,
+            "SELECT assistant_id, observed_at, updated_at, is_silent, previous_deleted_at, json(config) "
+            "FROM main.assistant_versions ORDER BY 1, 2",
+        )
+
+    def rows(self, table: str) -> list[tuple[Any, ...]]:
+        return select(self.published, f"SELECT * FROM main.{table} ORDER BY ALL")
+
+
+@pytest.fixture(autouse=True)
+def _without_models(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "with_models" not in request.fixturenames:
+        skip_models(monkeypatch)
+
+
+@pytest.fixture
+def with_models() -> None:
+    """This test builds the models too."""
+
+
+@pytest.fixture(params=RELEASES, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> OldWarehouse:
+    return OldWarehouse(request.param, tmp_path)
+
+
+@pytest.mark.usefixtures("with_models")
+def test_a_warehouse_of_every_release_syncs_to_what_the_api_shows_with_its_history(old: OldWarehouse) -> None:
+    outcome = old.sync()
+    assert outcome.exit_code == 0
+    assert (outcome.run.new, outcome.run.changed, outcome.run.silent, outcome.run.versions) == (0, 0, 0, 0)
+    assert (outcome.run.users_changed, outcome.run.voices_changed, outcome.run.rejected_new) == (0, 0, 0)
+    deleted = set(old.expected["deleted"])
+    assert oracle.compare(old.expected["records"], outcome.snapshot, deleted_ids=deleted) == []
+    assert oracle.compare_history(old.expected["records"], outcome.snapshot) == []
+    stored = {(row[0], row[1].isoformat()): json.loads(row[5]) for row in old.versions()}
+    told = {
+        (row["assistant_id"], datetime.fromisoformat(row["observed_at"]).isoformat()): json.loads(row["config"])
+        for row in old.expected["versions"]
+    }
+    assert stored == told
+    seen = select(old.published, "SELECT assistant_id, first_seen_at, deleted_at FROM main.assistants ORDER BY 1")
+    assert [(key, *(moment and moment.isoformat() for moment in moments)) for key, *moments in seen] == [
+        (row["assistant_id"], *(row[name] and datetime.fromisoformat(row[name]).isoformat() for name in _MOMENTS))
+        for row in sorted(old.expected["assistants"], key=lambda row: str(row["assistant_id"]))
+    ]
+    runs = select(old.published, "SELECT run_id FROM main.sync_runs ORDER BY 1")
+    assert [run_id for (run_id,) in runs][:-1] == [row["run_id"] for row in old.expected["sync_runs"]]
+
+
+_MOMENTS = ("first_seen_at", "deleted_at")
+
+
+def test_a_snapshot_says_with_which_versions_and_by_which_release_it_was_written(old: OldWarehouse) -> None:
+    old.sync()
+    [row] = select(
+        old.published,
+        "SELECT tables_version, flattening_version, content_hash_version, puretalk_version FROM main.snapshot_info",
+    )
+    assert row[:3] == (CURRENT.tables, CURRENT.flattening, CURRENT.content_hash)
+    assert row[3] == "0.1.0"
+
+
+def test_a_new_column_is_filled_from_what_was_kept_for_deleted_assistants_too(old: OldWarehouse) -> None:
+    old.sync()
+    assistants, voices, versions = old.rows("assistants"), old.rows("voices"), old.versions()
+    old.edit(*_an_earlier_release_had_no_column("assistants", "timezone"))
+    old.edit(*_an_earlier_release_had_no_column("voices", "language"))
+    assert "timezone" not in [row[0] for row in select(old.published, "DESCRIBE main.assistants")]
+    outcome = old.sync()
+    assert outcome.exit_code == 0
+    assert (outcome.run.rows_loaded, outcome.run.versions, outcome.run.silent) == (0, 0, 0)
+    columns = ", ".join(row[0] for row in select(old.published, "DESCRIBE main.assistants"))
+    assert columns.endswith("timezone"), "the test added it at the end"
+    deleted = set(old.expected["deleted"])
+    assert oracle.compare(old.expected["records"], outcome.snapshot, deleted_ids=deleted) == []
+    assert len(old.rows("assistants")) == len(assistants)
+    assert [sorted(map(str, row)) for row in old.rows("voices")] == [sorted(map(str, row)) for row in voices]
+    assert old.versions() == versions
+    zones = "SELECT assistant_id, timezone FROM main.assistants WHERE deleted_at IS NOT NULL AND timezone IS NOT NULL"
+    assert len(select(old.published, zones)) == sum(row["deleted_at"] is not None for row in old.expected["assistants"])
+
+
+def test_an_older_rule_of_flattening_is_applied_again_without_the_api(old: OldWarehouse) -> None:
+    old.sync()
+    before = {name: old.rows(name) for name in ("assistants", "assistant_variables", "assistant_llm_states")}
+    versions = old.versions()
+    old.edit(
+        "UPDATE main.snapshot_info SET flattening_version = 0",
+        "UPDATE main.assistants SET name = 'as an old rule read it'",
+        "DELETE FROM main.assistant_llm_states",
+        "UPDATE main.assistant_variables SET position = position + 1",
+    )
+    run_build(old.settings())
+    assert {name: old.rows(name) for name in before} == before
+    assert old.versions() == versions
+
+
+def test_older_hashes_are_restated_and_no_change_is_invented(
+    old: OldWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.sync()
+    monkeypatch.setitem(CONTENT_HASHES, 0, lambda value: hashlib.md5(hash_json(value).encode()).hexdigest())
+    hashes = "SELECT assistant_id, observed_at, content_hash FROM main.assistant_versions ORDER BY ALL"
+    before, assistants, versions = select(old.published, hashes), old.rows("assistants"), old.versions()
+    old.edit(
+        "UPDATE main.snapshot_info SET content_hash_version = 0",
+        *(f"UPDATE main.{table} SET content_hash = md5(content_hash)" for table in _HASHED),
+        "UPDATE main.assistant_versions SET config = json_pretty(config)",
+        "UPDATE main.rejected_records SET record_hash = md5(record_hash)",
+    )
+    assert select(old.published, hashes) != before
+    outcome = old.sync()
+    assert outcome.exit_code == 0
+    assert (outcome.run.silent, outcome.run.changed, outcome.run.versions, outcome.run.rejected_new) == (0, 0, 0, 0)
+    assert (outcome.run.users_changed, outcome.run.voices_changed, outcome.run.rows_loaded) == (0, 0, 0)
+    assert select(old.published, hashes) == before
+    assert (old.rows("assistants"), old.versions()) == (assistants, versions)
+    configs = select(old.published, "SELECT count(*) FROM main.assistant_versions WHERE sha256(config) <> content_hash")
+    assert configs == [(0,)]
+
+
+_HASHED = ("assistants", "users", "voices", "assistant_versions")
+
+
+@pytest.mark.parametrize("column", ["tables_version", "flattening_version", "content_hash_version"])
+def test_a_newer_warehouse_is_refused_and_stays_as_it_is(old: OldWarehouse, column: str) -> None:
+    old.sync()
+    old.edit(f"UPDATE main.snapshot_info SET {column} = {column} + 1, puretalk_version = '9.8.7'")
+    before = old.published.resolve()
+    for act in (old.sync, lambda: run_build(old.settings())):
+        with pytest.raises(WarehouseError) as raised:
+            act()
+        assert raised.value.message.startswith("puretalk 9.8.7 wrote this warehouse")
+        assert raised.value.action.startswith("Install puretalk 9.8.7 or newer.")
+    assert old.published.resolve() == before
+    run_rollback(old.settings(), None)
+    assert old.sync().exit_code == 0, "after a rollback to a snapshot that it knows, this release goes on"
+
+
+def test_a_snapshot_of_the_release_before_is_one_that_a_rollback_can_go_to(old: OldWarehouse) -> None:
+    before = old.published.resolve()
+    old.sync()
+    assert run_rollback(old.settings(), None).path.resolve() == before
+    assert old.sync().exit_code == 0
+
+
+def test_a_run_that_dies_while_it_carries_over_changes_nothing(
+    old: OldWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.sync()
+    old.edit("UPDATE main.snapshot_info SET flattening_version = 0")
+    before = old.published.resolve()
+    with monkeypatch.context() as broken:
+        broken.setattr("puretalk.warehouse.carry_over.flatten_config", _die)
+        with pytest.raises(RuntimeError, match="in the middle"):
+            old.sync()
+    assert old.published.resolve() == before
+    assert old.sync().exit_code == 0
+
+
+def _die(*_arguments: object) -> None:
+    raise RuntimeError("in the middle of carrying over")
+
+
+def _an_earlier_release_had_no_column(table: str, column: str) -> list[str]:
+    """What a release that did not know the field would have left: no column, and the value in `extra`."""
+    merged = f"json_merge_patch(coalesce(extra, '{{}}'::JSON), json_object('{column}', {column}))"
+    return [
+        "UPDATE main.snapshot_info SET tables_version = 0",
+        f"UPDATE main.{table} SET extra = {merged} WHERE {column} IS NOT NULL",
+        f"CREATE TABLE main.rewritten AS SELECT * EXCLUDE ({column}) FROM main.{table}",
+        f"DROP VIEW IF EXISTS puretalk.{table}",
+        f"DROP VIEW IF EXISTS staging.stg_{table}",
+        f"DROP TABLE main.{table}",
+        f"ALTER TABLE main.rewritten RENAME TO {table}",
+    ]
