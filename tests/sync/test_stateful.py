@@ -61,6 +61,14 @@ class Life(RuleBasedStateMachine):
         for kind in kinds:
             self.storm.change(kind)
 
+    @rule()
+    def open_another_account(self) -> None:
+        """The key is exchanged for that of another account: not one assistant is the same."""
+        for assistant_id in self.account.live_ids():
+            self.account.delete(assistant_id)
+        for _ in range(4):
+            self.account.create()
+
     # The API and the network
 
     @rule(
@@ -152,13 +160,10 @@ class Life(RuleBasedStateMachine):
 
     def _expect(self) -> int:
         """The exit code of a sync at rest: 0 unless so much is gone that a person has to look."""
-        known = {row[0] for row in self._rows("SELECT assistant_id FROM puretalk.assistants")}
         live = {row[0] for row in self._rows("SELECT assistant_id FROM puretalk.assistants WHERE deleted_at IS NULL")}
         served = set(self.account.live_ids())
-        if len(live) > 1 and not served & known:
-            return EXIT_INCOMPLETE
         missing = live - served
-        is_everything = len(missing) == len(live) > 1
+        is_everything = bool(live) and missing == live  # another account, or a mass deletion
         return EXIT_HELD if is_everything or (len(missing) >= 10 and len(missing) > len(live) / 2) else EXIT_OK
 
     def _check_exact(self) -> None:
@@ -205,6 +210,19 @@ def _without_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sync_that_says_zero_is_exact_whatever_came_before() -> None:
     live(examples=3, steps=6, phases=(Phase.generate,))
+
+
+def test_another_account_loads_nothing_until_a_person_accepts_it() -> None:
+    life = Life()
+    life.begin(seed=2)
+    assert life._sync(SyncOptions()) == EXIT_OK
+    before = life._rows("SELECT assistant_id, deleted_at FROM puretalk.assistants ORDER BY 1")
+    life.open_another_account()
+    life.lie({"count_lie": 1})  # a walk that is not complete shows another account as well
+    for _ in range(2):
+        assert life._sync(SyncOptions()) == EXIT_HELD
+        assert life._rows("SELECT assistant_id, deleted_at FROM puretalk.assistants ORDER BY 1") == before
+    life.teardown()  # rests: held once more, then accepted, then exact
 
 
 @pytest.mark.storm

@@ -6,88 +6,47 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from puretalk import __version__
-from puretalk.errors import EXIT_BUG, EXIT_CODES, EXIT_STALE, PuretalkError
-from puretalk.settings import Settings, load_settings
+from puretalk.cli.messages import (
+    describe_outcome,
+    describe_status,
+    explain_exit_codes,
+    explained_errors,
+    print_verdict,
+    scrub,
+    status_facts,
+    to_json,
+)
+from puretalk.cli.options import is_verbose, load, settings_options, verbose_option
+from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
+from puretalk.settings import Settings
 
 if TYPE_CHECKING:
     from puretalk.cli.progress import Progress
     from puretalk.sync.run import SyncOutcome
 
-_DOCS = "docs/operations.md"
-
-
-def _explain_exit_codes() -> str:
-    """The exit codes as an epilog of a command's help."""
-    return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {text}" for code, text in EXIT_CODES.items())
-
-
-def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--debug", is_flag=True, help="Show tracebacks."),
-        click.option(
-            "--data-dir", type=click.Path(path_type=Path), help="Folder of the warehouse [PURETALK_DATA_DIR]."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _fail(message: str, state: str, action: str, exit_code: int) -> None:
-    """The message at 3 a.m.: what failed, what state the data is in, what to do, where to read more."""
-    click.echo(f"puretalk: {message.rstrip('.')}.", err=True)
-    click.echo(f"State: {state}", err=True)
-    click.echo(f"Do: {action}", err=True)
-    click.echo(f"More: {_DOCS} (exit code {exit_code})", err=True)
-
-
-@contextmanager
-def _errors(settings: Settings | None, *, debug: bool) -> Iterator[None]:
-    """Turn errors into the four lines and the exit code of their kind."""
-    try:
-        yield
-    except PuretalkError as error:
-        if debug:
-            raise
-        _fail(_scrub(error.message, settings), _describe_state(settings), error.action, error.exit_code)
-        sys.exit(error.exit_code)
-    except click.exceptions.ClickException:
-        raise
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    except Exception as error:
-        if debug:
-            raise
-        text = _scrub(f"{type(error).__name__}: {error}".splitlines()[0], settings)
-        _fail(
-            f"an error in puretalk itself ({text})", _describe_state(settings), PuretalkError.default_action, EXIT_BUG
-        )
-        sys.exit(EXIT_BUG)
-
 
 @contextmanager
 def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
     """Tell the log, the metrics and the health check that a run starts, and that it failed."""
-    from puretalk.operations import reports as monitoring
+    from puretalk.operations import reports
 
     started = time.monotonic()
 
     def report(kind: str, message: str, exit_code: int) -> None:
-        text, seconds = _scrub(message, settings), time.monotonic() - started
-        monitoring.report_failure(settings, kind, text, exit_code, seconds, None, steps=progress.durations)
+        text, seconds = scrub(message, settings), time.monotonic() - started
+        reports.report_failure(settings, kind, text, exit_code, seconds, None, steps=progress.durations)
 
-    monitoring.report_start(settings)
-    progress.on_stop = lambda message, exit_code: report("StoppedError", message, exit_code)
+    reports.report_start(settings)
+    progress.on_stop = lambda message, exit_code: report("Stopped", message, exit_code)
     try:
         yield
     except PuretalkError as error:
@@ -98,50 +57,27 @@ def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
         raise
 
 
-def _scrub(text: str, settings: Settings | None) -> str:
-    """The last line of defence; no message should hold the key to begin with."""
-    return text.replace(settings.api.api_key, "***") if settings is not None and settings.api.api_key else text
-
-
-def _describe_state(settings: Settings | None) -> str:
-    """What readers get now."""
-    if settings is None:
-        return "nothing was touched."
-    try:
-        from puretalk.warehouse.snapshots import SnapshotStore
-
-        current = [snapshot for snapshot in SnapshotStore(settings.data_dir).list_snapshots() if snapshot.is_current]
-    except (OSError, PuretalkError):
-        return "the published snapshot could not be looked at."
-    if not current:
-        return "nothing has been published yet; nothing was changed."
-    return f"readers still get the snapshot of {current[0].created_at:%Y-%m-%d %H:%M:%S} UTC, unharmed."
-
-
-def _load(data_dir: Path | None, *, debug: bool, **flags: Any) -> Settings:
-    with _errors(None, debug=debug):
-        # Typed by a person, a relative folder is one of where he stands; in a setting, it is one of the project.
-        return load_settings({"data_dir": data_dir and data_dir.absolute(), **flags})
-    raise AssertionError("unreachable")
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="puretalk")
 def main() -> None:
     """Sync a PureTalk AI account into a DuckDB warehouse, and read it."""
 
 
-@main.command(epilog=_explain_exit_codes())
+@main.command(epilog=explain_exit_codes())
 @click.option("--full-refresh", is_flag=True, help="Write every assistant again, changed or not. History stays.")
 @click.option("--accept-deletions", is_flag=True, help="Let a mass deletion through that an earlier run held back.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait for another run.")
 @click.option("--demo", is_flag=True, help="Sync the embedded demo account; needs no key and no network.")
-@click.option("--dashboard", "dashboard_file", is_flag=True, help="Write the dashboard anew after publishing.")
+@click.option("--dashboard", "dashboard_file", is_flag=True, help="Write the dashboard after publishing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a machine-readable summary.")
+@click.option(
+    "--keep-work", is_flag=True, help="Move the work folder of this run to kept/ in the data directory, for a look."
+)
 @click.option("--base-url", help="URL of the API [PURETALK_BASE_URL].")
 @click.option("--page-size", type=int, help="Records asked for per page [PURETALK_PAGE_SIZE].")
 @click.option("--window", type=int, help="Requests in flight at once [PURETALK_WINDOW].")
-@_settings_options
+@verbose_option
+@settings_options
 def sync(
     full_refresh: bool,
     accept_deletions: bool,
@@ -149,6 +85,7 @@ def sync(
     demo: bool,
     dashboard_file: bool,
     as_json: bool,
+    keep_work: bool,
     data_dir: Path | None,
     debug: bool,
     **flags: Any,
@@ -158,24 +95,28 @@ def sync(
     Silent without a terminal when all is well. Readers are never in the way, and never see half of a sync.
     """
     from puretalk.cli.progress import Progress
-    from puretalk.operations import reports as monitoring
+    from puretalk.operations import reports
     from puretalk.sync.options import SyncOptions
     from puretalk.sync.run import run_sync
 
-    settings = _load(data_dir, debug=debug, **flags)
+    settings = load(data_dir, debug=debug, **flags)
     if demo:  # never mixed into a real warehouse, never reported to those who watch over one
         settings = _demo_settings(settings, data_dir)
         settings = replace(settings, operations=replace(settings.operations, ping_url="", metrics_file=""))
-    options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions, wait=wait)
+    options = SyncOptions(full_refresh, accept_deletions, wait, keep_work)
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
         outcome = run_sync(chosen, options, listener=progress)
-        monitoring.report_success(chosen, outcome, steps=progress.durations)
+        reports.report_success(chosen, outcome, steps=progress.durations)
         return outcome
 
-    with _errors(settings, debug=debug), Progress(settings) as progress, _watched(settings, progress):
+    with (
+        explained_errors(settings, debug=debug),
+        Progress(settings, has_bar=not is_verbose()) as progress,
+        _watched(settings, progress),
+    ):
         if demo:
-            from puretalk.cli.showcase import open_demo
+            from puretalk.cli.demonstration import open_demo
 
             with open_demo(settings) as demo_settings:
                 outcome = progress.run(lambda: sync_and_report(demo_settings))
@@ -196,34 +137,28 @@ def sync(
             "seconds": round(outcome.seconds, 3),
             "exit_code": outcome.exit_code,
         }
-        click.echo(json.dumps(summary, default=_to_json))
+        click.echo(json.dumps(summary, default=to_json))
     elif sys.stdout.isatty():
-        from puretalk.cli.showcase import describe_outcome
-
         click.echo("\n".join(describe_outcome(outcome)))
-    for warning in outcome.warnings:
-        click.echo(f"puretalk: {warning}.", err=True)
-    if outcome.exit_code:
-        click.echo(f"State: {EXIT_CODES[outcome.exit_code]}.", err=True)
-        click.echo(f"Do: {'; '.join(outcome.verdict.actions)}.", err=True)
-        click.echo(f"More: {_DOCS} (exit code {outcome.exit_code})", err=True)
+    print_verdict(outcome)
     sys.exit(outcome.exit_code)
 
 
 @main.command()
 @click.option("--base-url", help="URL of the API [PURETALK_BASE_URL].")
-@_settings_options
+@verbose_option
+@settings_options
 def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
     """Is the key accepted, is the endpoint what we expect, is the directory writable? One line each."""
     from puretalk.operations.preflight import run_preflight
 
-    settings = _load(data_dir, debug=debug, **flags)
+    settings = load(data_dir, debug=debug, **flags)
     exit_code = 0
-    with _errors(settings, debug=debug):
+    with explained_errors(settings, debug=debug):
         for result in run_preflight(settings):
             exit_code = exit_code or result.exit_code
             mark = "ok  " if not result.exit_code else "FAIL"
-            click.echo(f"{mark}  {result.question}: {_scrub(result.answer, settings)}")
+            click.echo(f"{mark}  {result.question}: {scrub(result.answer, settings)}")
     sys.exit(exit_code)
 
 
@@ -231,24 +166,23 @@ def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it machine-readable.")
 @click.option("--check", "is_check", is_flag=True, help=f"For monitoring: exit {EXIT_STALE} when it is too old.")
 @click.option("--max-age", default="24h", show_default=True, help="With --check: how old it may be (90m, 2h, 1d).")
-@_settings_options
+@settings_options
 def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, debug: bool) -> None:
     """What is published: how fresh it is, how many rows, where the cursor stands."""
-    from puretalk.cli import showcase
     from puretalk.readers.freshness import check_freshness, parse_age
     from puretalk.readers.published import read_published
 
-    settings = _load(data_dir, debug=debug)
-    with _errors(settings, debug=debug):
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
         if is_check:
             freshness = check_freshness(settings, parse_age(max_age))
             click.echo(freshness.message, err=not freshness.is_fresh)
             sys.exit(0 if freshness.is_fresh else EXIT_STALE)
         published = read_published(settings.data_dir)
         if as_json:
-            click.echo(json.dumps(showcase.status_facts(published), default=_to_json))
+            click.echo(json.dumps(status_facts(published), default=to_json))
         else:
-            click.echo("\n".join(showcase.describe_status(published)))
+            click.echo("\n".join(describe_status(published)))
 
 
 @main.command()
@@ -257,7 +191,7 @@ def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, d
     "--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "md"]), help="Form of the result."
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
-@_settings_options
+@settings_options
 def query(sql: str, form: str | None, out: Path | None, data_dir: Path | None, debug: bool) -> None:
     """Run SQL over the published snapshot: a table on a terminal, CSV elsewhere."""
     import duckdb
@@ -265,11 +199,11 @@ def query(sql: str, form: str | None, out: Path | None, data_dir: Path | None, d
     from puretalk.readers.connection import read
     from puretalk.readers.results import render_frame
 
-    settings = _load(data_dir, debug=debug)
+    settings = load(data_dir, debug=debug)
     suffixes = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "md"}
     by_name = suffixes.get(out.suffix) if out else None
     chosen: Any = form or by_name or ("table" if sys.stdout.isatty() and out is None else "csv")
-    with _errors(settings, debug=debug):
+    with explained_errors(settings, debug=debug):
         try:
             frame = read(sql, data_dir=settings.data_dir)
         except duckdb.Error as error:
@@ -286,26 +220,26 @@ def query(sql: str, form: str | None, out: Path | None, data_dir: Path | None, d
 
 @main.command()
 @click.argument("assistant_id")
-@_settings_options
+@settings_options
 def explain(assistant_id: str, data_dir: Path | None, debug: bool) -> None:
     """Tell the life of one assistant: first seen, every version and what changed, deletions, returns."""
     from puretalk.readers.connection import connect
     from puretalk.readers.explain import explain_assistant
 
-    settings = _load(data_dir, debug=debug)
-    with _errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
         for line in explain_assistant(connection, assistant_id):
             click.echo(line)
 
 
 @main.command()
-@_settings_options
+@settings_options
 def snapshots(data_dir: Path | None, debug: bool) -> None:
     """List the snapshots that are kept, newest first."""
     from puretalk.warehouse.snapshots import SnapshotStore
 
-    settings = _load(data_dir, debug=debug)
-    with _errors(settings, debug=debug):
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
         for snapshot in SnapshotStore(settings.data_dir).list_snapshots():
             mark = "  ← readers get this one" if snapshot.is_current else ""
             size = f"{snapshot.size / 2**20:9.1f} MiB"
@@ -314,13 +248,13 @@ def snapshots(data_dir: Path | None, debug: bool) -> None:
 
 @main.command()
 @click.argument("snapshot_id", required=False)
-@_settings_options
+@settings_options
 def rollback(snapshot_id: str | None, data_dir: Path | None, debug: bool) -> None:
     """Let readers have an earlier snapshot (default: the one before). The next sync continues from it."""
     from puretalk.sync.run import run_rollback
 
-    settings = _load(data_dir, debug=debug)
-    with _errors(settings, debug=debug):
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
         chosen = run_rollback(settings, snapshot_id)
     click.echo(f"readers get the snapshot of {chosen.created_at:%Y-%m-%d %H:%M:%S} UTC now")
 
@@ -328,14 +262,15 @@ def rollback(snapshot_id: str | None, data_dir: Path | None, debug: bool) -> Non
 @main.command()
 @click.option("--timing", is_flag=True, help="Print what each model took.")
 @click.option("--plan", "is_plan", is_flag=True, help="Print what would be done to each model, and why; do nothing.")
-@_settings_options
+@verbose_option
+@settings_options
 def build(timing: bool, is_plan: bool, data_dir: Path | None, debug: bool) -> None:
     """Build the models and run the checks without a sync, and publish the result."""
     from puretalk.cli.progress import Progress
     from puretalk.sync.run import plan_build, run_build
 
-    settings = _load(data_dir, debug=debug)
-    with _errors(settings, debug=debug), Progress(settings) as progress:
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug), Progress(settings, has_bar=not is_verbose()) as progress:
         if is_plan:
             click.echo(progress.run(lambda: str(plan_build(settings, listener=progress))))
             return
@@ -363,13 +298,13 @@ def docs(as_html: bool, out: Path | None) -> None:
 @main.command()
 @click.argument("kind", type=click.Choice(["cron", "systemd", "github-actions", "airflow", "dagster"]))
 @click.option("--every", "every_minutes", type=click.IntRange(1), default=15, show_default=True, help="Minutes.")
-@_settings_options
+@settings_options
 def schedule(kind: Any, every_minutes: int, data_dir: Path | None, debug: bool) -> None:
     """Print a ready recipe for a scheduler, with the paths of this installation."""
     from puretalk.operations.schedule import render
 
-    settings = _load(data_dir, debug=debug)
-    with _errors(settings, debug=debug):
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
         click.echo(render(kind, every_minutes=every_minutes, settings=settings), nl=False)
 
 
@@ -379,7 +314,7 @@ def schedule(kind: Any, every_minutes: int, data_dir: Path | None, debug: bool) 
 @click.option("--no-prompts", is_flag=True, help="Leave out prompt texts and personal data, for sharing.")
 @click.option("--open", "is_opened", is_flag=True, help="Open it in the browser.")
 @click.option("--serve", "is_served", is_flag=True, help="Serve it on loopback until stopped.")
-@_settings_options
+@settings_options
 def dashboard(
     out: Path | None,
     spec: Path | None,
@@ -393,9 +328,9 @@ def dashboard(
     from puretalk.dashboard import serve_dashboard, write_dashboard
     from puretalk.readers.published import find_snapshot
 
-    settings = _load(data_dir, debug=debug)
+    settings = load(data_dir, debug=debug)
     target = out or settings.data_dir / "dashboard.html"
-    with _errors(settings, debug=debug):
+    with explained_errors(settings, debug=debug):
         report = write_dashboard(find_snapshot(settings.data_dir), target, spec=spec, include_prompts=not no_prompts)
         click.echo(str(report.path))
         if is_opened:
@@ -425,14 +360,14 @@ def demo_api(host: str, port: int, key: str, seed: int, assistants: int, **knobs
 
 
 @main.command("demo")
-@_settings_options
+@settings_options
 def demo_command(data_dir: Path | None, debug: bool) -> None:
     """Show the whole thing: sync the demo account, let it change, sync again, ask what happened."""
-    from puretalk.cli.showcase import show_demo
+    from puretalk.cli.demonstration import show_demo
 
-    settings = _load(data_dir, debug=debug)
+    settings = load(data_dir, debug=debug)
     settings = _demo_settings(settings, data_dir)
-    with _errors(settings, debug=debug):
+    with explained_errors(settings, debug=debug):
         show_demo(settings, click.echo)
 
 
@@ -456,7 +391,3 @@ def run() -> None:
             sys.stdout.flush()
         except BrokenPipeError:  # `puretalk query … | head`: nobody is interested in the rest
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _to_json(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from puretalk.cli.messages import print_failure
 from puretalk.listener import Listener, Step
 from puretalk.settings import Settings
 from puretalk.warehouse.lock import forget_holder
@@ -47,7 +47,7 @@ _WORDS = {
 class Progress(Listener):
     """A listener of `run_sync`: a bar on a terminal, nothing elsewhere. `durations` are seconds by step."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, has_bar: bool = True) -> None:
         self._settings = settings
         self._bar = Bar(
             SpinnerColumn(),
@@ -57,7 +57,7 @@ class Progress(Listener):
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not sys.stderr.isatty(),
+            disable=not (has_bar and sys.stderr.isatty()),
         )
         self._task = self._bar.add_task("starting", total=None)
         self._before: str | None = None
@@ -114,9 +114,9 @@ class Progress(Listener):
         return result.result()
 
     def _stop(self, number: int, _frame: FrameType | None) -> Any:
-        """End the process. The kernel releases the lock; the work folder is private and of no use to anybody."""
+        """End the process. The kernel releases the lock; the work folder is private, so it is removed."""
         for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)  # we are at it: an impatient second one would only get in the way
+            signal.signal(each, signal.SIG_IGN)  # a second signal must not interrupt this
         swap_guard.acquire()
         self._bar.stop()
         published = _read_link(self._settings) != self._before
@@ -128,10 +128,12 @@ class Progress(Listener):
             if published
             else "nothing was published; readers get what they got"
         )
-        click.echo(f"puretalk: stopped by {name} while {_WORDS.get(self._step, 'publishing')}.", err=True)
-        click.echo(f"State: {state}.", err=True)
-        click.echo("Do: run the same command again whenever you like; there is nothing to repair.", err=True)
-        click.echo(f"More: docs/operations.md (exit code {exit_code})", err=True)
+        print_failure(
+            f"stopped by {name} while {_WORDS.get(self._step, 'publishing')}",
+            f"{state}.",
+            "run the same command again whenever you like; there is nothing to repair.",
+            exit_code,
+        )
         sys.stderr.flush()
         self.on_stop(f"stopped by {name}; {state}", exit_code)
         os._exit(exit_code)

@@ -1,23 +1,22 @@
-"""What a person sees: the outcome of a sync, the status of the warehouse, and the demonstration of `make demo`."""
+"""The demonstration of `make demo`, and the demo account for `puretalk sync --demo`."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
+from puretalk.cli.messages import describe_outcome, describe_tables
 from puretalk.dashboard import write_dashboard
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError
 from puretalk.readers.connection import connect
-from puretalk.readers.published import Published
 from puretalk.schema import SCHEMA
 from puretalk.settings import Settings
-from puretalk.sync.run import SyncOutcome, run_sync
+from puretalk.sync.run import run_sync
 
 DEMO_SEED = 1
 DEMO_ASSISTANTS = 240
@@ -28,63 +27,6 @@ def open_demo(settings: Settings, account: Account | None = None) -> Iterator[Se
     """The settings, pointed at a demo API that lives as long as the context."""
     with DemoApi(account or Account(DEMO_SEED, DEMO_ASSISTANTS)) as api:
         yield replace(settings, api=replace(settings.api, base_url=api.base_url, api_key=api.key))
-
-
-def describe_outcome(outcome: SyncOutcome) -> Iterator[str]:
-    """What a sync did, in a few lines."""
-    run = outcome.run
-    yield (
-        f"synced {run.seen} assistants in {outcome.seconds:.1f} s: {run.pages} pages walked, "
-        f"{run.rows_loaded} rows loaded, {run.unchanged} assistants unchanged"
-    )
-    parts = [
-        f"{count} {word}"
-        for count, word in (
-            (run.new, "new"),
-            (run.changed, "changed"),
-            (run.silent, "silently changed"),
-            (run.deleted, "deleted"),
-            (run.returned, "came back"),
-            (run.held, "held back"),
-            (run.voices_changed, "new or changed voices"),
-            (run.users_changed, "new or changed users"),
-            (run.retries, "repeated requests"),
-        )
-        if count
-    ]
-    yield "  " + (", ".join(parts) or "nothing changed")
-
-
-def status_facts(published: Published) -> dict[str, object]:
-    """What `status --json` prints. The age is in seconds."""
-    return {
-        "snapshot": str(published.path),
-        "run_id": published.run_id,
-        "finished_at": published.finished_at,
-        "age_seconds": _age_seconds(published.finished_at) if published.finished_at else None,
-        "is_exact": published.is_exact,
-        "cursor": published.cursor,
-        "tables": dict(published.row_counts),
-    }
-
-
-def describe_status(published: Published) -> Iterator[str]:
-    """The same for people."""
-    yield f"snapshot   {published.path}"
-    if published.finished_at:
-        exact = "exact" if published.is_exact else "not exact: see `notes` in puretalk.sync_runs"
-        age = _describe_age(_age_seconds(published.finished_at))
-        yield f"read at    {published.finished_at:%Y-%m-%d %H:%M:%S} UTC, {age} ago ({exact})"
-    if published.cursor:
-        yield f"cursor     updated_at {published.cursor:%Y-%m-%d %H:%M:%S.%f} UTC"
-    yield from describe_tables(published.row_counts)
-
-
-def describe_tables(counts: Mapping[str, int]) -> Iterator[str]:
-    """Tables and their row counts."""
-    width = max(map(len, counts))
-    for name, rows in counts.items():
-        yield f"  {SCHEMA}.{name:<{width}}  {rows:>8,} rows"
 
 
 def show_demo(settings: Settings, say: Callable[[str], None]) -> None:
@@ -161,14 +103,3 @@ def _show_next(settings: Settings, changed: str, say: Callable[[str], None]) -> 
 def _relative(path: Path) -> str:
     """The path as a person would type it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _age_seconds(moment: datetime) -> float:
-    return (datetime.now(UTC) - moment).total_seconds()
-
-
-def _describe_age(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"

@@ -1,0 +1,166 @@
+"""What a person or a program is told: failures in four lines, the outcome of a sync, the status of the warehouse."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from puretalk.errors import EXIT_BUG, EXIT_CODES, PuretalkError
+from puretalk.schema import SCHEMA
+from puretalk.settings import Settings
+
+if TYPE_CHECKING:
+    from puretalk.readers.published import Published
+    from puretalk.sync.run import SyncOutcome
+
+_DOCS = "docs/operations.md"
+
+
+def print_failure(message: str, state: str, action: str, exit_code: int) -> None:
+    """The message at 3 a.m., on stderr: what failed, what state the data is in, what to do, where to read more."""
+    _print_error(f"puretalk: {message.rstrip('.')}.")
+    _print_error(f"State: {state}")
+    _print_error(f"Do: {action}")
+    _print_error(f"More: {_DOCS} (exit code {exit_code})")
+
+
+def print_verdict(outcome: SyncOutcome) -> None:
+    """The warnings of a sync that published; where it is not exact, also the state, what to do, where to read more."""
+    for warning in outcome.warnings:
+        _print_error(f"puretalk: {warning}.")
+    if outcome.exit_code:
+        _print_error(f"State: {EXIT_CODES[outcome.exit_code]}.")
+        _print_error(f"Do: {'; '.join(outcome.verdict.actions)}.")
+        _print_error(f"More: {_DOCS} (exit code {outcome.exit_code})")
+
+
+@contextmanager
+def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None]:
+    """Turn errors into the four lines and the exit code of their kind."""
+    try:
+        yield
+    except PuretalkError as error:
+        if debug:
+            raise
+        print_failure(scrub(error.message, settings), describe_state(settings), error.action, error.exit_code)
+        sys.exit(error.exit_code)
+    except click.exceptions.ClickException:
+        raise
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        text = scrub(f"{type(error).__name__}: {error}".splitlines()[0], settings)
+        print_failure(
+            f"an error in puretalk itself ({text})", describe_state(settings), PuretalkError.default_action, EXIT_BUG
+        )
+        sys.exit(EXIT_BUG)
+
+
+def scrub(text: str, settings: Settings | None) -> str:
+    """The text without the key. No message should hold it in the first place."""
+    return text.replace(settings.api.api_key, "***") if settings is not None and settings.api.api_key else text
+
+
+def describe_state(settings: Settings | None) -> str:
+    """What readers get now."""
+    if settings is None:
+        return "nothing was touched."
+    try:
+        from puretalk.warehouse.snapshots import SnapshotStore
+
+        current = [snapshot for snapshot in SnapshotStore(settings.data_dir).list_snapshots() if snapshot.is_current]
+    except (OSError, PuretalkError):
+        return "the published snapshot could not be read."
+    if not current:
+        return "nothing has been published yet; nothing was changed."
+    return f"readers still get the snapshot of {current[0].created_at:%Y-%m-%d %H:%M:%S} UTC, unharmed."
+
+
+def explain_exit_codes() -> str:
+    """The exit codes as an epilog of a command's help."""
+    return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {text}" for code, text in EXIT_CODES.items())
+
+
+def to_json(value: object) -> str:
+    """What `json.dumps` writes for a value that JSON does not know: a time in ISO 8601, else its text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def describe_outcome(outcome: SyncOutcome) -> Iterator[str]:
+    """What a sync did, in a few lines."""
+    run = outcome.run
+    yield (
+        f"synced {run.seen} assistants in {outcome.seconds:.1f} s: {run.pages} pages walked, "
+        f"{run.rows_loaded} rows loaded, {run.unchanged} assistants unchanged"
+    )
+    parts = [
+        f"{count} {word}"
+        for count, word in (
+            (run.new, "new"),
+            (run.changed, "changed"),
+            (run.silent, "silently changed"),
+            (run.deleted, "deleted"),
+            (run.returned, "came back"),
+            (run.held, "held back"),
+            (run.voices_changed, "new or changed voices"),
+            (run.users_changed, "new or changed users"),
+            (run.retries, "repeated requests"),
+        )
+        if count
+    ]
+    yield "  " + (", ".join(parts) or "nothing changed")
+
+
+def status_facts(published: Published) -> dict[str, object]:
+    """What `status --json` prints. The age is in seconds."""
+    return {
+        "snapshot": str(published.path),
+        "run_id": published.run_id,
+        "finished_at": published.finished_at,
+        "age_seconds": _age_seconds(published.finished_at) if published.finished_at else None,
+        "is_exact": published.is_exact,
+        "cursor": published.cursor,
+        "tables": dict(published.row_counts),
+    }
+
+
+def describe_status(published: Published) -> Iterator[str]:
+    """The same for people."""
+    yield f"snapshot   {published.path}"
+    if published.finished_at:
+        exact = "exact" if published.is_exact else "not exact: see `notes` in puretalk.sync_runs"
+        age = _describe_age(_age_seconds(published.finished_at))
+        yield f"read at    {published.finished_at:%Y-%m-%d %H:%M:%S} UTC, {age} ago ({exact})"
+    if published.cursor:
+        yield f"cursor     updated_at {published.cursor:%Y-%m-%d %H:%M:%S.%f} UTC"
+    yield from describe_tables(published.row_counts)
+
+
+def describe_tables(counts: Mapping[str, int]) -> Iterator[str]:
+    """Tables and their row counts."""
+    width = max(map(len, counts))
+    for name, rows in counts.items():
+        yield f"  {SCHEMA}.{name:<{width}}  {rows:>8,} rows"
+
+
+def _print_error(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _age_seconds(moment: datetime) -> float:
+    return (datetime.now(UTC) - moment).total_seconds()
+
+
+def _describe_age(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

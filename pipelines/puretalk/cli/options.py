@@ -1,0 +1,67 @@
+"""What several commands share: options, the settings that follow from them, and log lines for `-v`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from puretalk.cli.messages import explained_errors
+from puretalk.settings import Settings, load_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def settings_options(command: Command) -> Command:
+    """`--data-dir` and `--debug`."""
+    command = click.option("--debug", is_flag=True, help="Show tracebacks.")(command)
+    return click.option(
+        "--data-dir", type=click.Path(path_type=Path), help="Folder of the warehouse [PURETALK_DATA_DIR]."
+    )(command)
+
+
+def verbose_option(command: Command) -> Command:
+    """`-v`: log lines on stderr. The command itself gets no argument for it."""
+
+    def log(_context: click.Context, _option: click.Parameter, is_verbose: bool) -> None:
+        if is_verbose:
+            log_to_stderr()
+
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=log,
+        help="Log every request, walk, verdict and step on stderr, one line each.",
+    )(command)
+
+
+def log_to_stderr() -> None:
+    """Write the log lines of puretalk, and of no other library, to stderr. Times are UTC."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("puretalk")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def is_verbose() -> bool:
+    """Whether `-v` was given: log lines and a progress bar would overwrite each other."""
+    return logging.getLogger("puretalk").isEnabledFor(logging.INFO)
+
+
+def load(data_dir: Path | None, *, debug: bool, **flags: Any) -> Settings:
+    """The settings of a command. A relative folder is below the current one when a person types it, and below the
+    project in a setting."""
+    with explained_errors(None, debug=debug):
+        return load_settings({"data_dir": data_dir and data_dir.absolute(), **flags})
+    raise AssertionError("unreachable")

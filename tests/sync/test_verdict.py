@@ -1,0 +1,60 @@
+"""Claims about the verdicts: each has its exit code, and says what it means and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from puretalk.catalogue import SYNC_RUNS
+from puretalk.errors import EXIT_CODES, EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK
+from puretalk.sync.sync_run import SyncRun
+from puretalk.sync.verdict import Exact, ForeignAccount, HeldBack, Incomplete, Verdict
+
+TWO = frozenset("ab")
+LOOK = "Look into the account. If they were really deleted: puretalk sync --accept-deletions"
+SET_BACK = "If the account was really set back to an earlier state: puretalk sync --full-refresh"
+AGAIN = "Nothing: the next run walks again. If it says the same each time, the API contradicts itself"
+OLDER = "2 answers were older than the warehouse and were not believed"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "exit_code", "is_complete", "notes", "actions"),
+    [
+        (Exact(), EXIT_OK, True, (), ()),
+        (Incomplete(("a doubt",)), EXIT_INCOMPLETE, False, ("a doubt",), (AGAIN,)),
+        (
+            Incomplete(("a doubt",), unconfirmed=TWO, older=TWO),
+            EXIT_INCOMPLETE,
+            False,
+            ("a doubt", "2 deletions could not be confirmed", OLDER),
+            (AGAIN, SET_BACK),
+        ),
+        (Incomplete(older=TWO), EXIT_INCOMPLETE, True, (OLDER,), (SET_BACK,)),
+        (
+            HeldBack(TWO, 3, older=TWO),
+            EXIT_HELD,
+            True,
+            ("2 of 3 assistants vanished at once: held back until --accept-deletions", OLDER),
+            (LOOK, SET_BACK),
+        ),
+        (
+            ForeignAccount(TWO, is_complete=False),
+            EXIT_HELD,
+            False,
+            ("none of the 2 known assistants is in the account: is the key of another account? Nothing was loaded",),
+            ("Check whose key it is. Only if the whole account was really replaced: puretalk sync --accept-deletions",),
+        ),
+    ],
+)
+def test_a_verdict_says_what_it_means(
+    verdict: Verdict, exit_code: int, is_complete: bool, notes: tuple[str, ...], actions: tuple[str, ...]
+) -> None:
+    assert (verdict.exit_code, verdict.is_complete) == (exit_code, is_complete)
+    assert (verdict.notes, verdict.actions) == (notes, actions)
+    assert verdict.exit_code in EXIT_CODES
+    assert bool(verdict.actions) is (verdict.exit_code != EXIT_OK)
+
+
+def test_a_run_has_a_field_for_each_column_of_its_table() -> None:
+    assert [field.name for field in fields(SyncRun)] == [column.name for column in SYNC_RUNS.columns]
