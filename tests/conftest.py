@@ -1,4 +1,4 @@
-"""Every test runs as on a machine where nobody has set anything; `account` and `api` are a small demo account."""
+"""Every test runs as on a machine without any settings; `account` and `api` are a small demo account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy
 
 
 def _parse_each_model_once() -> None:
-    """What a model reads follows from its text alone, and there are 200 builds: DuckDB is asked once a process."""
+    """What a model reads follows from its text alone, and there are 200 builds: ask DuckDB once a process."""
     find = references.find_references
     known: dict[str, tuple[references.Reference, ...]] = {}
 
