@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
-# The newest Python that is there and that we support; PYTHON=… chooses another one.
+# The newest installed Python that puretalk supports; PYTHON=… chooses another one.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 UV := $(shell command -v uv 2>/dev/null)
@@ -14,10 +14,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # What is compiled is kept, also where the shell forbids it: pytest would rewrite every test file in each process.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What to test: a folder, a file or a test; all of them where it is empty. A single test needs no second process.
+# What to test: a folder, a file or a test; everything when it is empty. A single test needs no second process.
 T ?=
 PROCESSES := $(if $(findstring ::,$(T)),0,auto)
-# COVERAGE=1 measures the branches that the tests take, and fails where they are fewer than pyproject.toml says.
+# COVERAGE=1 measures the branches that the tests take, and fails when they are fewer than pyproject.toml says.
 COVERAGE ?=
 PYTEST := $(BIN)/python $(if $(COVERAGE),-m coverage run )-m pytest
 
@@ -36,8 +36,8 @@ test: .venv/ready .venv/browser .venv/old-duckdb
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
 	$(if $(COVERAGE),$(BIN)/coverage report $(if $(T),--fail-under=0))
 
-# Less than a minute on two cores. It leaves out the storms, what drives a browser, what needs old DuckDB versions, and
-# what is marked `slow`: whole syncs, kills, the command line as a process, repeated builds of all models.
+# Less than a minute on two cores. It leaves out the storms, the tests that need a browser or an old DuckDB, and those
+# marked `slow`: whole syncs, kills, the command line as a process, repeated builds of all models.
 quick: .venv/ready
 	$(PYTEST) -n $(PROCESSES) --dist loadfile -m "not (slow or storm or browser)" $(T)
 
@@ -96,7 +96,7 @@ endif
 	@command -v chromium >/dev/null 2>&1 || .ci/apt chromium
 	@touch $@
 
-# Old DuckDB clients read what we publish; each lives in a folder of its own.
+# Old DuckDB clients that read published snapshots; each has its own folder.
 .venv/old-duckdb: .venv/ready tests/readers/old-duckdb-1.4.lock tests/readers/old-duckdb-1.5.lock
 	@for version in 1.4 1.5; do \
 		$(BIN)/python -m pip install --quiet --upgrade --require-hashes --no-deps \

@@ -1,4 +1,4 @@
-"""Every test runs as on a machine where nobody has set anything; `account` and `api` are a small demo account."""
+"""Every test runs as on a machine without any settings; `account` and `api` are a small demo account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the docs say is so: commands, settings, tables, exit codes, and the output that the README shows."""
+"""What the docs say is true: commands, settings, tables, exit codes, and the output that the README shows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every table of the normalized layer: those of each endpoint, and those of the syncs themselves.
+"""Every table of the normalized layer: the tables of each endpoint, and those of the syncs themselves.
 
-A second endpoint brings its own tables in a room of its own, and is added to TABLES here.
+A second endpoint has its tables in its own room; they are added to TABLES here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from puretalk.schema import Column, Table
 
 REJECTED_RECORDS = Table(
     "rejected_records",
-    grain="a record that could not be used, when a sync met it first",
+    grain="a record that could not be used, as a sync first received it",
     columns=(
-        Column("observed_at", "timestamp", "When the sync received it (UTC)."),
-        Column("reason", "text", "Why it could not be used."),
-        Column("record", "json", "The record as it came."),
-        Column("record_hash", "text", "SHA-256 (hex) of the record; the same record is kept once."),
+        Column("observed_at", "timestamp", "When a sync first received the record (UTC)."),
+        Column("reason", "text", "Why the record could not be used."),
+        Column("record", "json", "The record as the API sent it."),
+        Column("record_hash", "text", "SHA-256 (hex) of the record. The same record is stored only once."),
     ),
     key=("record_hash",),
 )
@@ -26,37 +26,49 @@ REJECTED_RECORDS = Table(
 SYNC_RUNS = Table(
     "sync_runs",
     grain="a sync that published",
-    note="Runs that failed published nothing and stand in the log files only.",
+    note="A run that failed published nothing; only the log files list it.",
     key=("run_id",),
     columns=(
-        Column("run_id", "text", "Id of the run: its start time and a random part; sorts by time."),
+        Column("run_id", "text", "Id of the run: its start time and a random part. Ids sort by time."),
         Column("started_at", "timestamp", "When the run started (UTC)."),
-        Column("finished_at", "timestamp", "When everything had been read and the load began (UTC)."),
-        Column("pages", "bigint", "Pages received, over all walks."),
-        Column("seen", "bigint", "Distinct assistants that the last walk saw."),
-        Column("api_count", "bigint", "What the API itself said the number of assistants is, at the end."),
+        Column("finished_at", "timestamp", "When the run had read everything and began to load (UTC)."),
+        Column("pages", "bigint", "Pages received, in all walks together."),
+        Column("seen", "bigint", "Distinct assistants that the last walk over all pages saw."),
+        Column("api_count", "bigint", "Number of assistants according to the API, at the end of the last walk."),
         Column("new", "bigint", "Assistants seen for the first time."),
-        Column("changed", "bigint", "Assistants whose updated_at had moved."),
-        Column("silent", "bigint", "Assistants whose content had changed although updated_at had not."),
-        Column("unchanged", "bigint", "Assistants that were as the warehouse had them, and were not loaded."),
-        Column("older", "bigint", "Assistants whose answer was older than the warehouse's, and was not believed."),
-        Column("deleted", "bigint", "Assistants found deleted."),
+        Column("changed", "bigint", "Assistants whose updated_at had changed."),
+        Column("silent", "bigint", "Assistants whose content had changed although their updated_at had not."),
+        Column("unchanged", "bigint", "Assistants that were equal to the warehouse, and were not loaded."),
+        Column(
+            "older", "bigint", "Assistants whose API answer was older than the warehouse's; the answer was ignored."
+        ),
+        Column("deleted", "bigint", "Assistants that the run found deleted."),
         Column("returned", "bigint", "Assistants that had been deleted and came back."),
-        Column("held", "bigint", "Assistants that are missing, but whose deletion is held back or unconfirmed."),
+        Column("held", "bigint", "Missing assistants whose deletion is held back or unconfirmed."),
         Column("rejected", "bigint", "Records that could not be used."),
-        Column("rejected_new", "bigint", "Records that could not be used and were not known yet."),
+        Column("rejected_new", "bigint", "Records that could not be used and that were not in rejected_records yet."),
         Column("users_changed", "bigint", "Users that are new or changed."),
         Column("voices_changed", "bigint", "Voices that are new or changed."),
-        Column("versions", "bigint", "Versions added to the history."),
+        Column("versions", "bigint", "Rows added to assistant_versions."),
         Column(
-            "rows_loaded", "bigint", "Assistants, users, voices and rejected records written; 0 on a quiet account."
+            "rows_loaded",
+            "bigint",
+            "Assistants, users, voices and rejected records that the run wrote; 0 when nothing had changed.",
         ),
         Column("retries", "bigint", "Requests that had to be repeated."),
-        Column("walks", "bigint", "Walks over all pages that were needed."),
-        Column("is_complete", "bool", "Whether a walk was complete: every id of the account, each exactly once."),
-        Column("is_exact", "bool", "Whether the published state equals the API: complete, and nothing held or older."),
-        Column("drift", "json", "What differed from the documented shape: field path → number of records."),
-        Column("notes", "json", "What the run could not repair, in words (a list)."),
+        Column("walks", "bigint", "Walks over all pages that the run needed."),
+        Column("is_complete", "bool", "Whether a walk was complete: it saw every id of the account exactly once."),
+        Column(
+            "is_exact",
+            "bool",
+            "Whether the published state equals the API: a walk was complete, and no assistant was held or older.",
+        ),
+        Column(
+            "drift",
+            "json",
+            "What differed from the documented shape (kind and field path) → number of records. NULL when nothing did.",
+        ),
+        Column("notes", "json", "What the run could not repair: a list of sentences. NULL when there are none."),
     ),
 )
 

@@ -1,17 +1,17 @@
-"""Everything that can go wrong, classified by who has to act.
+"""The errors that puretalk raises on purpose, classified by who has to act.
 
     PuretalkError
-    ├── RetryLaterError            3  nobody: the next scheduled run will most likely do (network, 5xx, 429)
+    ├── RetryLaterError            3  no action: the next scheduled run will most likely succeed (network, 5xx, 429)
     ├── ConfigurationError         4  the owner of the settings
-    │   └── KeyRejectedError       4  … in particular of the API key (401, 403)
-    ├── ApiChangedError            5  the maintainer: the API answers something else than it is known to
-    ├── CheckFailedError           6  the analyst: the data broke a check or a model does not build
-    ├── WarehouseBusyError         7  nobody: another run holds the lock
-    ├── WarehouseError             8  the operator: disk full, directory read-only, a foreign file in the way
-    └── StoppedError             130  nobody: somebody stopped the run (SIGINT, SIGTERM: 128 + signal)
+    │   └── KeyRejectedError       4  the owner of the API key (401, 403)
+    ├── ApiChangedError            5  the maintainer: the API no longer answers as documented
+    ├── CheckFailedError           6  the analyst: the data broke a check, or a model could not be built
+    ├── WarehouseBusyError         7  no action: another run holds the lock
+    └── WarehouseError             8  the operator: disk full, directory read-only, a foreign file in the way
 
-Two ends of a sync publish and are still not "all is well"; they are outcomes rather than exceptions, but have an exit
-code of their own: `EXIT_INCOMPLETE` (9) and `EXIT_HELD` (10). 1 is an error of ours (a bug), 2 a wrong command line.
+A sync can also publish a state that needs attention. That is an outcome, not an exception, but it has an exit code of
+its own: `EXIT_INCOMPLETE` (9) or `EXIT_HELD` (10). 1 is a bug in puretalk, 2 a wrong command line, 130 or 143 a run
+that a signal stopped (128 + its number).
 """
 
 from __future__ import annotations
@@ -25,20 +25,22 @@ EXIT_INCOMPLETE = 9
 EXIT_HELD = 10
 EXIT_STALE = 11
 
-#: What each exit code of the command line asks of the person who reads it; printed by `puretalk sync --help`, held in
-#: the docs by a test.
+#: What each exit code of the command line means. `puretalk sync --help` prints it; a test compares it with
+#: docs/operations.md.
 EXIT_CODES: dict[int, str] = {
     EXIT_OK: "published an exact, complete state",
     EXIT_BUG: "an error in puretalk itself: run again with --debug and report it",
     EXIT_USAGE: "the command line was not understood",
-    3: "the API could not be reached or was overloaded: wait, the next run will most likely do",
+    3: "the API could not be reached or was overloaded: wait, the next run will most likely succeed",
     4: "a setting is wrong (the key, an address, a folder): correct it",
     5: "the API answered something unknown: see docs/operations.md",
     6: "the data broke a check or a model could not be built: look at the kept work file",
     7: "another run is at work: nothing to do",
     8: "the warehouse folder cannot be used (disk full, read-only, a foreign file in the way)",
     EXIT_INCOMPLETE: "published, but not exact: the API contradicted itself or changed while it was read",
-    EXIT_HELD: "published, but deletions are held back: look, then run with --accept-deletions",
+    EXIT_HELD: (
+        "published, but a person must look first: a mass deletion is held back, or the key belongs to another account"
+    ),
     EXIT_STALE: "status --check: the published snapshot is too old or missing",
     130: "stopped by SIGINT (143: by SIGTERM); nothing was published",
 }
@@ -47,8 +49,8 @@ EXIT_CODES: dict[int, str] = {
 class PuretalkError(Exception):
     """Base of all errors that puretalk raises on purpose.
 
-    `message` says what failed in one sentence; `action` what the reader should do or type now. Neither ever contains
-    the API key or a query string.
+    `message` begins with what failed: in lower case unless that is a name, without a full stop at its end. `action`
+    says in full sentences what to do or type now. Neither ever contains the API key or a query string.
     """
 
     exit_code: ClassVar[int] = EXIT_BUG
@@ -64,7 +66,7 @@ class RetryLaterError(PuretalkError):
     """The API could not be reached, or answered 429/5xx until the retry budget was used up."""
 
     exit_code = 3
-    default_action = "Nothing to repair: run the same command again, or let the next scheduled run do it."
+    default_action = "Run the same command again, or wait for the next scheduled run. Nothing needs repair."
 
 
 class ConfigurationError(PuretalkError):
@@ -77,18 +79,20 @@ class ConfigurationError(PuretalkError):
 class KeyRejectedError(ConfigurationError):
     """The API answered 401 or 403."""
 
-    default_action = "Check PURETALK_API_KEY (made in the PureTalk dashboard under 'API Keys'), then `puretalk check`."
+    default_action = (
+        "Check PURETALK_API_KEY (it is made in the PureTalk dashboard under 'API Keys'), then run `puretalk check`."
+    )
 
 
 class ApiChangedError(PuretalkError):
-    """The API answered something that is not the documented shape (an HTML page, no `results`, a foreign redirect)."""
+    """The API's answer does not have the documented shape (an HTML page, no `results`, another origin)."""
 
     exit_code = 5
-    default_action = "Run `puretalk check`; if it says the same, PURETALK_BASE_URL is wrong or the API has changed."
+    default_action = "Run `puretalk check`. If it says the same, PURETALK_BASE_URL is wrong or the API has changed."
 
 
 class CheckFailedError(PuretalkError):
-    """A model did not build or a check found rows; the work file is kept for inspection."""
+    """A model could not be built, or a check found rows. The work file is kept for inspection."""
 
     exit_code = 6
     default_action = "Open the kept work file and look at the rows that the check names."
@@ -105,15 +109,4 @@ class WarehouseError(PuretalkError):
     """The data directory or a file in it cannot be used."""
 
     exit_code = 8
-    default_action = "Make room or give the permission, then run the same command again."
-
-
-class StoppedError(PuretalkError):
-    """A signal asked the run to end; it did so cleanly."""
-
-    exit_code = 130
-    default_action = "Run the same command again whenever you like."
-
-    def __init__(self, message: str, *, signal_number: int = 2) -> None:
-        super().__init__(message)
-        self.signal_number = signal_number
+    default_action = "Free disk space or correct the permissions, then run the same command again."

@@ -1,6 +1,6 @@
-"""JSON as the API sends it: the types, the one place that reads it, and the one form in which it is kept.
+"""JSON as the API sends it: its types, the one place that reads it, and the one form in which it is stored.
 
-`Any` ends here: what `parse_json` returns is a `JSONValue`, and whoever wants more of it has to look.
+`Any` ends here: `parse_json` returns a `JSONValue`, and its callers have to check the type before they use it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ JSONValue: TypeAlias = "dict[str, JSONValue] | list[JSONValue] | str | int | flo
 JSONObject: TypeAlias = "dict[str, JSONValue]"
 
 
-#: Key in a record, and so in `extra`, that keeps strings which no UTF-8 text can hold: path → text with \uXXXX escapes.
+#: Key in a record, and so in `extra`, of the strings that UTF-8 cannot encode: path → text with \uXXXX escapes.
 UNENCODABLE = "_unencodable"
 
 
 class NotJSONError(ValueError):
-    """The text is no JSON: perhaps cut off, perhaps a page of a proxy. Asking again may help."""
+    """The text is not JSON: perhaps it is cut off, or a proxy sent a page. Another request may help."""
 
 
 class UnusableJSONError(ValueError):
-    """The text is JSON that Python cannot hold. Asking again brings the same."""
+    """The text is JSON that Python cannot hold. Another request would bring the same text."""
 
 
 def parse_json(body: bytes) -> JSONValue:
-    """The value that UTF-8 JSON (a byte order mark is tolerated) stands for.
+    """The value of a JSON text in UTF-8; a byte order mark is accepted.
 
-    Lone surrogates and NUL characters stay as they are. What JSON or a float cannot hold stays readable as text:
-    `NaN` becomes "NaN", `1e999` becomes "1e999". Raises NotJSONError or UnusableJSONError; neither quotes the text.
+    Lone surrogates and NUL characters stay as they are. Numbers that JSON or a float cannot hold become strings: `NaN`
+    becomes "NaN", `1e999` becomes "1e999". Raises NotJSONError or UnusableJSONError; neither quotes the text.
     """
     try:
         value: JSONValue = json.loads(body.decode("utf-8-sig"), parse_constant=str, parse_float=_parse_float)
@@ -52,7 +52,7 @@ def _parse_float(text: str) -> float | str:
 
 
 def canonical_json(value: JSONValue) -> str:
-    """JSON with sorted keys, no blanks and only ASCII characters: the same value always gives the same text."""
+    """JSON with sorted keys, no spaces and only ASCII characters: the same value always gives the same text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
@@ -67,9 +67,10 @@ def hash_text(text: str) -> str:
 
 
 def clean_record(record: JSONValue) -> JSONValue:
-    """The record, storable: lone surrogates (half of a character) become U+FFFD and the original text is kept beside.
+    """The record in a form that can be stored.
 
-    UTF-8, and so every column, can hold any character but those; numbers too large for a double become strings.
+    UTF-8, and so every column, can hold any character except a lone surrogate (half of a character). That one becomes
+    U+FFFD, and the record keeps the original text under UNENCODABLE. Numbers too large for a double become strings.
     """
     try:
         json.dumps(record, ensure_ascii=False, allow_nan=False).encode("utf-8")
@@ -99,7 +100,7 @@ def _replace_unstorable(value: JSONValue, path: str, originals: JSONObject) -> J
         for name, item in value.items():
             clean_name = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if clean_name != name:
-                while clean_name in value or clean_name in result:  # two names may differ in nothing but such halves
+                while clean_name in value or clean_name in result:  # two names may differ only in lone surrogates
                     clean_name += "\ufffd"
                 originals[f"{path}.{clean_name}.<name>".lstrip(".")] = json.dumps(name)[1:-1]
             result[clean_name] = _replace_unstorable(item, f"{path}.{clean_name}".lstrip("."), originals)

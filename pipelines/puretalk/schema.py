@@ -1,4 +1,4 @@
-"""What a table of the normalized layer is: its columns with type and meaning, its key, the schemas that hold it."""
+"""How a table of the normalized layer is described: its columns with type and meaning, its key, and its schemas."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
     }
 )
 
-#: The schema that readers know.
+#: The schema that readers use.
 SCHEMA = "puretalk"
-#: The schema in which the tables really lie; SCHEMA holds a view on each. Clients up to DuckDB 1.4 name the catalog of
-#: `puretalk.duckdb` `puretalk`, and a catalog and a schema of one name make `puretalk.assistants` ambiguous, inside
-#: stored views too. `main.assistants` never is, and a bare `assistants` finds it.
+#: The schema that holds the tables; SCHEMA has a view of each. Clients up to DuckDB 1.4 call the catalog of
+#: `puretalk.duckdb` `puretalk`. A catalog and a schema with the same name make `puretalk.assistants` ambiguous, also in
+#: stored views. `main.assistants` is never ambiguous, and a bare `assistants` finds it.
 STORAGE_SCHEMA = "main"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: `api_field` is the name of the API's field that it carries one to one, where it does."""
+    """A column. `api_field` names the field of the API that it holds one to one; None when there is no such field."""
 
     name: str
     type: ColumnType
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: `key` identifies a row; `owner` is the column whose value a load replaces as a whole."""
+    """A table. `key` identifies a row. A load replaces all rows that have the same value of `owner` together."""
 
     name: str
     grain: str
@@ -53,7 +53,7 @@ class Table:
 
     @property
     def description(self) -> str:
-        """Text of the table's comment: the grain, then what else a reader must know."""
+        """Text of the table's comment: the grain, then the note."""
         return f"One row: {self.grain}. {self.note}".strip()
 
     def column(self, name: str) -> Column:

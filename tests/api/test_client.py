@@ -142,7 +142,7 @@ def listing(records: list[Any], size: int) -> Handler:
 
 
 def in_turn(*answers: bytes) -> Handler:
-    """Each answer once, the last one for ever."""
+    """Gives each answer once, then always the last one."""
     left = list(answers)
 
     async def handle(_: Request) -> bytes:
@@ -825,7 +825,7 @@ def test_retry_after_in_every_form(text: str | None, seconds: float | None) -> N
 
 
 def test_a_tight_rate_limit_slows_the_walk_and_does_not_break_it() -> None:
-    """One request per 20 ms for a window of 8: without taking turns, some page runs out of attempts."""
+    """One request per 20 ms for a window of 8: if all retried at once, some page would run out of attempts."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Claims about texts that people see: in none of its forms the key gets into one."""
+"""Claims about texts that people see: the key is in none of them, in any form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard as a file: what is declared, what stands in it, what never does. A browser reads it in
+"""The dashboard as a file: what is declared, what it contains, what it never contains. A browser reads it in
 test_dashboard_browser.py."""
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def read(snapshot: Path) -> Iterator[Read]:
 
 
 class Opened:
-    """A page and all that it did beside showing itself."""
+    """A page, and everything that it did in addition to showing itself."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.context = context

@@ -1,4 +1,4 @@
-"""Claims about what a run tells those who watch over it: log, metrics, ping, freshness."""
+"""Claims about what a run reports for monitoring: log, metrics, ping, freshness."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def watched(settings: Settings, **changes: Any) -> Settings:
-    """The settings with other ones for those who watch over the runs."""
+    """The settings, with these changes for monitoring."""
     return replace(settings, operations=replace(settings.operations, **changes))
 
 

@@ -27,7 +27,7 @@ SECRET = "key-that-nobody-may-see"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project whose folder has a name that every scheduler could stumble over."""
+    """A project whose folder has a name with characters that are special in every scheduler."""
     folder = tmp_path / "my own $HOME & more"
     (folder / ".dlt").mkdir(parents=True)
     return folder
@@ -215,7 +215,7 @@ def test_github_runs_nothing_every_minute(project: Path) -> None:
         render("github-actions", every_minutes=1, settings=settings_of(project))
 
 
-# --- Airflow and Dagster: neither is installed here, so small stand-ins note what the recipes tell them
+# --- Airflow and Dagster: neither is installed here, so small fakes record what the recipes tell them
 
 
 def test_the_airflow_recipe_runs_the_installed_command(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

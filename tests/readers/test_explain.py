@@ -1,4 +1,4 @@
-"""Claims about `puretalk explain`: it tells the life of one assistant as the syncs saw it."""
+"""Claims about `puretalk explain`: it prints the history of one assistant as the syncs saw it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 _LINES = ["You are the front desk of a clinic.", "Be short.", "Ask for the name.", "Never give advice."]
 _LONG_LINE = "You are the front desk of a large clinic in Lyon. Always be short. Never give medical advice."
 
-#: Tells the life of an assistant, with every time as TIME.
+#: Prints the history of an assistant, with every time as TIME.
 Tell = Callable[[str], list[str]]
 
 
@@ -36,7 +36,7 @@ def cast() -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def tell(cast: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tell]:
-    """The lives of the nine over three syncs."""
+    """The histories of the nine over three syncs."""
     account: Account = cast.account
     state = {"state_id": "s", "prompt": "Ask.", "children": []}
     account.edit(cast.changed, name="Grace", model="puretalk-plg", voice_boost=False)

@@ -1,4 +1,4 @@
-"""Claims about readers: whatever DuckDB they use and however they use it, publishing is never in their way.
+"""Claims about readers: publishing never disturbs them, with any DuckDB and any way to read.
 
 The same harness watches over a warehouse that is published in place, and complains: it can see what it looks for.
 """

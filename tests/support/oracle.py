@@ -173,7 +173,7 @@ def _judge_version(judge: _Judge, label: str, version: dict[str, Any], before: d
         judge.say(f"{label}: content_hash is not the SHA-256 of config")
     came_back = version["previous_deleted_at"]
     if came_back is not None and not (before and before["observed_at"] < came_back < version["observed_at"]):
-        judge.say(f"{label}: previous_deleted_at does not lie between this version and the one before")
+        judge.say(f"{label}: previous_deleted_at is not between this version and the one before")
     is_same = before is not None and before["content_hash"] == version["content_hash"]
     is_same_moment = before is not None and before["updated_at"] == version["updated_at"]
     if is_same and is_same_moment and came_back is None:
@@ -220,7 +220,7 @@ class _Record:
         return None
 
     def scalars(self) -> tuple[dict[str, Any], dict[str, Json]]:
-        """The values of the columns, and what has to stand in `extra`."""
+        """The values of the columns, and what `extra` must hold."""
         columns, extra = _columns(self.value, _SCALARS)
         del extra["assistant_id"]
         for name, found in (("user", self.user), ("voice", self.voice)):
@@ -495,10 +495,10 @@ def _judge_extra(
     expected: dict[str, Json],
     standing: Mapping[str, Mapping[str, Json]],
 ) -> None:
-    """`extra`: the unknown and unfit, deviations from the voice and user that stand, and unstorable texts."""
+    """`extra`: unknown fields, values that do not fit, deviations from the shared voice and user, unstorable texts."""
     stored = json.loads(text) if text is not None else {}
     if not isinstance(stored, dict) or (text is not None and not stored):
-        judge.say(f"assistants.extra of {record.assistant_id}: {_short(text)} is no object with something in it")
+        judge.say(f"assistants.extra of {record.assistant_id}: {_short(text)} is not an object with fields")
         return
     kept = stored.pop("_unencodable", {}) if record.surrogates else {}
     if Counter(json.loads(f'"{escaped}"') for escaped in kept.values()) != Counter(record.surrogates):
@@ -609,7 +609,7 @@ class _Table(Rows):
 
 
 class _Parsed:
-    """JSON by its value: equal to any text that stands for the same."""
+    """JSON by its value: equal to any text with the same value."""
 
     __slots__ = ("value",)
     __hash__ = None  # type: ignore[assignment]

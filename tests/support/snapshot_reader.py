@@ -1,4 +1,4 @@
-"""A reader in a process of its own, with whatever DuckDB its path holds.
+"""A reader in a process of its own, with the DuckDB that its path holds.
 
     python snapshot_reader.py loop   DATABASE   a connection for each read
     python snapshot_reader.py stay   DATABASE   one connection that stays open, and one more read after it at the end

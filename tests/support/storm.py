@@ -63,7 +63,7 @@ class Witness(Account):
             return record
 
     def records(self, order: Order = "created") -> list[Any]:
-        """For the judge: what it looks at is no answer."""
+        """For the oracle. It does not count as an answer of the API."""
         return json.loads(json.dumps(super().page(order)[1]))  # type: ignore[no-any-return]
 
     def delete(self, assistant_id: str) -> None:
@@ -99,7 +99,7 @@ class Storm:
             self.change(*self._random.choices(KINDS, _WEIGHTS))
 
     def change(self, kind: str) -> None:
-        """One change of a kind; does nothing where there is nobody to change."""
+        """One change of a kind; does nothing when there is no assistant to change."""
         account, rng = self.account, self._random
         with account.lock:
             live, gone = account.live_ids(), account.deleted_ids()
@@ -114,7 +114,7 @@ class Storm:
                 case "touch":
                     account.edit(rng.choice(live), prompt=f"Say {rng.random()}.", name=f"N{rng.randint(0, 999)}")
                 case "quiet":
-                    # Few greetings, so that a configuration also returns to what it was.
+                    # Few greetings, so that a configuration also returns to an earlier state.
                     account.edit(rng.choice(live), touch=False, begin_message=rng.choice(["Hi.", "Hello.", None]))
                 case "lists":
                     account.edit(rng.choice(live), touch=rng.random() < 0.7, **self._lists())

@@ -1,4 +1,4 @@
-"""Claims about the judge: whatever is wrong in a warehouse, it names. A judge that overlooks things proves nothing."""
+"""Claims about the oracle: it names every error in a warehouse. If it overlooked one, it would prove nothing."""
 
 from __future__ import annotations
 

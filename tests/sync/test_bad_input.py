@@ -1,4 +1,4 @@
-"""What goes wrong out there: what the person reads, and what the warehouse then holds."""
+"""Claims about bad answers and settings: what the message says, and what the warehouse then holds."""
 
 from __future__ import annotations
 

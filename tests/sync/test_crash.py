@@ -1,4 +1,4 @@
-"""Claims about `kill -9`: whenever a sync dies, readers keep a whole snapshot, and one more sync is all the repair.
+"""Claims about `kill -9`: whenever a sync dies, readers keep a whole snapshot, and one more sync repairs everything.
 
 Kills in the short form: 3 of a first sync, 8 of a later one, 2 of a full refresh, 3 at random moments: 16.
 Kills in the long form: every moment of a first sync, of a tenth one and of a full refresh, and 40 at random: over 140.
@@ -115,7 +115,7 @@ class Scene:
             return ended
 
     def kill(self, **when: Any) -> Ended:
-        """A sync that dies; readers have what they had, or all of what it brought."""
+        """A sync that is killed; readers have the old state, or all of the new one."""
         ended = self.syncs.run(self.settings, **when)
         if ended.status == KILLED and self.published.exists():
             records = self.account.records()
@@ -169,7 +169,7 @@ def check_kills_at_random(scene: Scene, times: int, seed: int) -> None:
         scene.change()
         options = {"full_refresh": True} if number % 5 == 4 else {}
         delay = rng.uniform(0, seconds)
-        while scene.kill(kill_after=delay, **options).status != KILLED:  # it was faster than the executioner
+        while scene.kill(kill_after=delay, **options).status != KILLED:  # it ended before it was killed
             scene.sync()
             scene.change()
             delay *= 0.7

@@ -1,4 +1,4 @@
-"""The main claim, end to end: after one sync at rest the warehouse equals the API, whatever changed since the last."""
+"""The main claim, end to end: after any changes, one sync of an account at rest makes the warehouse equal the API."""
 
 from __future__ import annotations
 

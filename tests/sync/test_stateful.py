@@ -1,4 +1,4 @@
-"""One claim about any order of events: whatever changed, failed, lied or was killed, a sync that says 0 is exact.
+"""One claim about any order of changes, failures, wrong answers and kills: a sync that exits with 0 is exact.
 
 Hypothesis plays the account's owner, the network, the operator and the machine's power supply.
 """
@@ -94,7 +94,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(lie=st.sampled_from(_LIES))
     def lie(self, lie: dict[str, Any]) -> None:
-        """One lie at a time: of two that fit together, nobody could know."""
+        """One wrong answer at a time: two that fit together cannot be detected."""
         for name in ("count_lie", "next_lie", "repeat_page"):
             setattr(self.api, name, lie.get(name, _TRUTH[name]))
 
@@ -102,7 +102,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(full_refresh=st.booleans(), accept_deletions=st.booleans())
     def sync(self, full_refresh: bool, accept_deletions: bool) -> None:
-        """While the account rests, and the API may not: a sync changes nothing, or is exact, or says that it is not."""
+        """The account does not change, the API may fail: a sync changes nothing, is exact, or says that it is not."""
         if self._sync(SyncOptions(full_refresh, accept_deletions)) == EXIT_OK:
             self._check_exact()
 
@@ -128,7 +128,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def rest(self) -> None:
-        """The invariant: as soon as everything rests, one sync is enough, and a second one loads nothing."""
+        """The invariant: when nothing changes or fails any more, one sync is enough, and a second one loads nothing."""
         self.api.heal()
         for name, value in _TRUTH.items():
             setattr(self.api, name, value)
@@ -147,7 +147,7 @@ class Life(RuleBasedStateMachine):
                 assert run_sync(self.settings).run.rows_loaded == 0
 
     def _sync(self, options: SyncOptions) -> int:
-        """A sync; gives its exit code. One that fails leaves what there was; none declares the living dead."""
+        """A sync; gives its exit code. A failed one changes nothing; none marks a live assistant as deleted."""
         before = self._state()
         try:
             code = run_sync(self.settings, options).exit_code
@@ -172,7 +172,7 @@ class Life(RuleBasedStateMachine):
         assert oracle.compare_history(records, self.published) == []
 
     def _check_nobody_is_declared_dead(self) -> None:
-        """Who is deleted in what readers see was away once."""
+        """Every assistant that is deleted in the snapshot was missing from the account once."""
         rows = self._rows("SELECT assistant_id FROM puretalk.assistants WHERE deleted_at IS NOT NULL")
         assert {row[0] for row in rows} <= self.account.absences.keys()
 

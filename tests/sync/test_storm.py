@@ -1,4 +1,4 @@
-"""Claims about syncs of an account that never rests: nothing lost, nothing stale, nobody declared dead who is not."""
+"""Claims about syncs of an account that keeps changing: nothing lost, nothing stale, no live assistant deleted."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_stale_copy_is_no_other_account_and_believed_on_a_full_refresh_only(ac
 
 
 def test_a_sync_leaves_the_environment_of_its_process_as_it_was(account: Account, tmp_path: Path) -> None:
-    """What it sets for dlt would else decide where the next `load_settings` looks."""
+    """Otherwise, what it sets for dlt would decide where the next `load_settings` looks."""
     before = dict(os.environ)
     with DemoApi(account) as api:
         run_sync(settings_for(tmp_path, api.base_url))
@@ -153,7 +153,7 @@ def check_exact(account: Witness, outcome: SyncOutcome, ever_seen: set[str]) -> 
 
 
 def check_deletions(account: Witness, outcome: SyncOutcome) -> None:
-    """Who has deleted_at in what was just published was away while the sync that wrote it ran."""
+    """Every assistant with a deleted_at was missing from the account while the sync that wrote it ran."""
     rows = select(
         outcome.snapshot,
         """SELECT assistant_id, started_at, deleted_at FROM puretalk.assistants
@@ -183,7 +183,7 @@ def check_history(account: Witness, outcome: SyncOutcome, *, is_sequential: bool
             look = look_of_version(config, updated_at)
             [started_at] = [start for start, end in runs if start <= observed_at <= end]
             assert any(started_at <= one.at <= observed_at and one.look == look for one in given), (
-                f"nobody served this version of {assistant_id}: {observed_at}"
+                f"the API never served this version of {assistant_id}: {observed_at}"
             )
             if looks[-1:] != [look]:
                 looks.append(look)
@@ -193,6 +193,6 @@ def check_history(account: Witness, outcome: SyncOutcome, *, is_sequential: bool
 
 
 def is_subsequence(few: list[Look], many: list[Look]) -> bool:
-    """Whether `few` stand in `many`, in this order."""
+    """Whether `many` holds all of `few`, in this order."""
     rest = iter(many)
     return all(one in rest for one in few)

@@ -24,7 +24,7 @@ from puretalk.warehouse import work_file as warehouse
 
 pytestmark = pytest.mark.slow
 
-#: Root may write anywhere; without these two capabilities it has to ask like everybody else.
+#: Root may write anywhere. Without these two capabilities, permissions apply to it as to other users.
 AS_ANYBODY = (
     ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.name != "nt" and os.geteuid() == 0 else ()
 )

@@ -21,7 +21,7 @@ BLOCK = 256 * 1024  # what DuckDB's files are made of
 def test_the_snapshot_does_not_grow_with_the_number_of_syncs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_quiet: bool
 ) -> None:
-    """Without the models, which are written anew each time: what dlt's merges, its own tables and sync_runs leave."""
+    """Without the models, which each run writes again: what dlt's merges, its own tables and sync_runs leave."""
     monkeypatch.setattr(build, "build_models", lambda _connection, user_dir: None)  # noqa: ARG005
     account = Account(assistants=30)
     sizes = []
@@ -30,5 +30,5 @@ def test_the_snapshot_does_not_grow_with_the_number_of_syncs(
             sizes.append(run_sync(settings_for(tmp_path, api.base_url)).snapshot.stat().st_size)
             if not is_quiet:
                 account.edit(account.live_ids()[number % 30], prompt=f"Be brief, for the {number}th time.")
-    # A load needs a few blocks beside those that it frees, so the size breathes; a leak would be a block a sync.
+    # A load needs a few blocks more than it frees, so the size varies. A leak would add a block in each sync.
     assert max(sizes[10:]) <= max(sizes[:10]) + 5 * BLOCK

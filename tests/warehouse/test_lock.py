@@ -1,4 +1,4 @@
-"""Claims about the lock: one run at a time, who holds it since when, and nobody after it is dead."""
+"""Claims about the lock: one run at a time, who holds it and since when; it is free after its holder died."""
 
 from __future__ import annotations
 

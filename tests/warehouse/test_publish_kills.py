@@ -1,6 +1,6 @@
-"""Claims about `kill -9` at every step that publishing announces, whatever steps there are: they are taken from a run.
+"""Claims about `kill -9` at every step that publishing announces: the list of steps is taken from a run.
 
-test_crash.py kills whole syncs, also inside dlt; here a new step is killed without anybody adding a test.
+test_crash.py kills whole syncs, also inside dlt; here a new step needs no new test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TESTS = str(Path(__file__).parents[1])
 
 
 def compacting(data_dir: Path) -> Warehouse:
-    """A warehouse that compacts each time: so that this step is there, too."""
+    """A warehouse that compacts each time, so that this step happens too."""
     warehouse_module._COMPACT_SIZE, warehouse_module._COMPACT_SHARE = 0, -1.0
     data_dir.mkdir(exist_ok=True)
     return Warehouse(data_dir)

@@ -1,4 +1,4 @@
-"""Claims about published files: what is kept, what is refused, what they are, and the way back."""
+"""Claims about snapshots: what is kept, what is refused, what they hold, and the rollback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An account's requests: so many in flight at once, repeated where that may help, and their answers judged.
+"""An account's requests: it limits how many are in flight, retries where that may help, and checks the answers.
 
     async with ApiClient(ApiSettings(api_key)) as client:
         async with aclosing(fetch_pages(client, endpoint)) as pages:
@@ -92,7 +92,7 @@ class ApiClient:
         return await self._retries.run(attempt, subject=subject, label=label)
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run it as a task, which is cancelled at the latest when the client is closed."""
+        """Run the work as a task. Closing the client cancels it if it still runs."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
@@ -121,11 +121,11 @@ class ApiClient:
         return f"{kind} ({start})"
 
     def _judge_status(self, reply: Reply) -> None:
-        """Returns for a 200 only."""
+        """Raise an error for every status except 200."""
         if reply.status == 200:
             return
         if reply.status == 429 or reply.status >= 500:
-            # Measured by the server's own clock where it shows it: ours may be wrong.
+            # The server's clock counts where its answer shows it, because ours may be wrong.
             now = parse_http_date(reply.headers.get("date")) or self._now()
             pause = parse_retry_after(reply.headers.get("retry-after"), now=now)
             raise PassingError(f"answered HTTP {reply.status}", pause=pause, is_throttle=reply.status == 429)

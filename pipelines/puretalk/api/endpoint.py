@@ -1,4 +1,4 @@
-"""What the client has to know about a list of the API: its address and its records' id."""
+"""What the client has to know about a list of the API: its address and the field with a record's id."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The list `{base URL}/{path}`, whose records lie at `{base URL}/{path}/{id}` and hold their id in `id_field`."""
+    """The list `{base URL}/{path}`. A record is at `{base URL}/{path}/{id}`, and its `id_field` holds its id."""
 
     path: str
     id_field: str

@@ -17,10 +17,10 @@ def check_key(key: str) -> None:
     """Raises ConfigurationError, without quoting the key, when a header cannot hold it."""
     # h11 would refuse some of these too, and quote the key in its message.
     if not key:
-        raise ConfigurationError("There is no API key", action="Set PURETALK_API_KEY.")
+        raise ConfigurationError("there is no API key", action="Set PURETALK_API_KEY.")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigurationError(
-            "The API key holds a space, a line break or a character that is not ASCII",
+            "the API key contains a space, a line break or a character that is not ASCII",
             action="Copy the key again and set PURETALK_API_KEY to nothing but the key.",
         )
 
@@ -30,11 +30,11 @@ def check_base_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text.rstrip("/"))
     except (httpx.InvalidURL, ValueError):
-        raise ConfigurationError("The base URL is not a URL") from None
+        raise ConfigurationError("the base URL is not a URL") from None
     if url.userinfo or "?" in text or "#" in text:
-        raise ConfigurationError("The base URL must not hold a user, a password, a query or a fragment")
+        raise ConfigurationError("the base URL must not contain a user, a password, a query or a fragment")
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigurationError("The base URL has to begin with https:// and name a host")
+        raise ConfigurationError("the base URL has to begin with https:// and name a host")
     if url.scheme == "http" and not is_loopback(url.host):
         raise ConfigurationError(
             f"{origin_of(url)} would receive the API key unencrypted: http is for this machine only",

@@ -14,7 +14,7 @@ from puretalk.api.transport import Reply
 from puretalk.errors import ApiChangedError
 from puretalk.json_values import JSONValue
 
-#: Pages in a row with the same records that still count as rows shifting, rather than as a server that ignores `page`.
+#: Up to this many pages in a row with the same records, rows may have shifted; after that, the server ignores `page`.
 SAME_PAGES = 10
 
 
@@ -30,7 +30,7 @@ class Page:
 
 
 async def fetch_page(client: ApiClient, endpoint: Endpoint, number: int) -> Page | None:
-    """Page `number` (from 1) of a list; None when the API says that it does not exist, which page 1 always does."""
+    """Page `number` (from 1) of a list; None when the API says that it does not exist. A list always has a page 1."""
     query = {"page": number, "limit": client.settings.page_size}
     reply, value = await client.ask(endpoint.path, route=endpoint.path, query=query)
     if reply.status != 404:
@@ -41,11 +41,11 @@ async def fetch_page(client: ApiClient, endpoint: Endpoint, number: int) -> Page
 
 
 async def fetch_pages(client: ApiClient, endpoint: Endpoint) -> AsyncGenerator[Page, None]:
-    """The pages of a list in their order, page 1 always, then those that have records.
+    """The pages of a list in their order: always page 1, then those that have records.
 
-    Page 1 comes alone and tells how many to expect; after that up to `window` pages are fetched ahead of the
-    consumer. Past the expected ones it goes on page by page, as long as the API says that there is a next one and it
-    brings something new. It always ends. Leave it early through `contextlib.aclosing`.
+    Page 1 is fetched alone, because it tells how many pages to expect; after that up to `window` pages are fetched
+    ahead of the consumer. After the expected pages it fetches one at a time, as long as the API says that there is a
+    next page and that page has new records. It always ends. Use `contextlib.aclosing` to leave it early.
     """
     first = await fetch_page(client, endpoint, 1)
     assert first is not None

@@ -14,7 +14,7 @@ from puretalk.json_values import JSONObject
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API says about one record: it exists, it does not (404), or nothing that a deletion may rest on."""
+    """What the API says about one record: it exists, it does not exist (404), or the answer proves neither."""
 
     verdict: Literal["found", "missing", "unclear"]
     record: JSONObject | None = None
@@ -22,7 +22,7 @@ class Answer:
 
 
 async def fetch_record(client: ApiClient, endpoint: Endpoint, record_id: str) -> Answer:
-    """One record by its id; never raises a PuretalkError, as a doubt about one record is not a reason to stop."""
+    """One record by its id. Never raises a PuretalkError: a doubt about one record is not a reason to stop."""
     if not record_id.strip("."):
         return Answer("unclear", reason="the id is not one that a URL can hold")
     try:

@@ -1,4 +1,4 @@
-"""When to ask again, how long to wait before, and when to give up."""
+"""When to ask again, how long to wait before that, and when to give up."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JITTER = 1.0  # seconds at most, within the longest wait
 
 
 class PassingError(Exception):
-    """An attempt failed in a way that may pass. Never leaves the client: `Retries.run` turns it into a PuretalkError.
+    """An attempt failed in a way that may pass. `Retries.run` turns it into a PuretalkError.
 
     `reason` continues a sentence that begins with the address ("… answered HTTP 503"); `pause` is what the API asked to
     wait (seconds), if it did; `error` is what is raised when the attempts are used up.
@@ -82,7 +82,7 @@ class Retries:
         """The first result of `attempt` that is not a PassingError.
 
         When there is none, `subject` begins the message; `label` names the request in the log line of each retry.
-        Raises what `attempt` raises, and RetryLaterError or ApiChangedError (the last setback says which) when the
+        Raises what `attempt` raises, and RetryLaterError or ApiChangedError (the last PassingError says which) when the
         attempts or the seconds are used up.
         """
         async with self._lane:

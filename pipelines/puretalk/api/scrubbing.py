@@ -1,4 +1,4 @@
-"""Texts that people may see: without the key, which an answer may echo, and fit for a terminal."""
+"""Texts that people may see: without the key, which an answer may echo, and safe for a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Scrubber:
 
     def excerpt(self, body: bytes) -> str:
         """How a body begins, scrubbed; at most `EXCERPT` characters."""
-        # Scrubbed before it is cut: the rest of a key that was cut in two would not be found.
+        # Scrub before the cut: a key that was cut in two would not be found.
         for form in self._forms:
             body = body.replace(form.encode(), b"***")
         return self.scrub(body[:4096].decode(errors="replace"))[:EXCERPT]
@@ -38,7 +38,7 @@ class Scrubber:
 
 
 class LogScrubber(logging.Filter):
-    """Removes the key from the lines of other packages' loggers, which may quote an address or a header as it came."""
+    """Removes the key from the lines of other packages' loggers, which may quote an address or a header unscrubbed."""
 
     def __init__(self, scrubber: Scrubber) -> None:
         super().__init__()

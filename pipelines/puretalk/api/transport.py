@@ -24,7 +24,7 @@ MAX_REDIRECTS = 5
 MAX_BODY = 256 * 2**20  # bytes of one answer, unpacked
 
 LOG = logging.getLogger(__package__)
-#: Loggers of httpx that write addresses (at INFO) or headers (at DEBUG) as they came.
+#: Loggers of httpx that write addresses (at INFO) or headers (at DEBUG) unscrubbed.
 FOREIGN_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
@@ -66,7 +66,7 @@ class Transport:
             self._http = httpx.AsyncClient(
                 headers={"Accept": "application/json", "User-Agent": "puretalk"},
                 timeout=self._timeout,
-                # The client bounds the requests in flight; waiting for a connection is not part of any timeout.
+                # The client limits the requests in flight, so waiting for a connection is not part of any timeout.
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._connections),
                 follow_redirects=False,
                 # Over https a proxy sees a tunnel; over http (loopback only) it would see the key.
@@ -75,7 +75,7 @@ class Transport:
         except (ValueError, ImportError, OSError, httpx.InvalidURL):
             # The cause is left out: it quotes the address of the proxy, which may hold a password.
             raise ConfigurationError(
-                "The environment's settings for proxies or certificates cannot be used",
+                "the environment's settings for proxies or certificates cannot be used",
                 action="Correct HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR.",
             ) from None
         for name in FOREIGN_LOGGERS:
@@ -94,13 +94,13 @@ class Transport:
         return self._show(self._url(path))
 
     def label(self, path: str, query: Mapping[str, int]) -> str:
-        """The same with our own part of the query, as log lines show it."""
+        """The same with the parameters that we send, as log lines show it."""
         return _label(self.address(path), query)
 
     async def get(self, path: str, *, route: str, query: Mapping[str, int]) -> Reply:
         """The answer to a GET, after at most five redirects, none of which leads to another origin.
 
-        `route` is the path without the id of a record: what redirects one path of a route redirects all of them.
+        `route` is the path without the id of a record: a redirect of one path is expected for all paths of its route.
         Raises PassingError when there was no whole answer, ApiChangedError for redirects that cannot be followed.
         """
         asked = self._url(path + "/" if route in self._slashed else path)
@@ -117,7 +117,7 @@ class Transport:
         raise ApiChangedError(f"{self._show(asked)} redirects more than {MAX_REDIRECTS} times")
 
     def _redirected(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
-        """Where a redirect leads. Raises ApiChangedError when that is another origin, or not said."""
+        """Where a redirect leads. Raises ApiChangedError when that is another origin, or missing."""
         asked = self._show(url)
         try:
             target = url.join(response.headers["location"])
@@ -132,7 +132,7 @@ class Transport:
         raise ApiChangedError(message)
 
     async def _send(self, url: httpx.URL, query: Mapping[str, int]) -> tuple[httpx.Response, bytes]:
-        """One request: the answer's head and its body, which is bounded in size and in time."""
+        """One request: the answer's head and its body, limited in size and in time."""
         if self._http is None:
             raise RuntimeError("ApiClient is an async context manager: use `async with`")
         if origin_of(url) != origin_of(self._base):
@@ -141,7 +141,7 @@ class Transport:
         body = bytearray()
         result, started = "not read to its end", time.monotonic()
         try:
-            # httpx bounds each read; the deadline bounds a server that sends a byte now and then.
+            # httpx limits each read; the deadline limits a server that sends a byte now and then.
             async with (
                 asyncio.timeout(self._deadline),
                 self._http.stream("GET", url.copy_merge_params(query), headers={KEY_HEADER: self._key}) as response,

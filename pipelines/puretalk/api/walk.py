@@ -2,7 +2,7 @@
 
 The API pages by offset: a record that is created, deleted or re-ordered during the walk shifts the others, so that a
 walk can show a record twice or never. A walk is complete when it saw exactly as many distinct records as the API
-counted, when that count stayed the same, and when no record came twice. `Walk.doubts` says what is missing for that.
+counted, when that count stayed the same, and when no record came twice. `Walk.doubts` lists what was not so.
 """
 
 from __future__ import annotations

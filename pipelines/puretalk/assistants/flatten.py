@@ -51,9 +51,10 @@ class RejectedRecordError(ValueError):
 
 @dataclass(frozen=True)
 class Shared:
-    """A voice or a user as one assistant shows it; several assistants share it.
+    """A voice or a user as one assistant's record shows it. Several assistants may share it.
 
-    `table` is VOICES or USERS, `key` its primary key, `value` the object as it came, `content_hash` its SHA-256.
+    `table` is VOICES or USERS, `key` the primary key of its row. `value` is the object as the API sent it,
+    `content_hash` its SHA-256.
     """
 
     table: Table
@@ -64,9 +65,11 @@ class Shared:
 
 @dataclass(frozen=True)
 class Flattened:
-    """What one record holds. `rows` maps a child table's name to its rows in order; `assistant` is the row of
-    `assistants` without `first_seen_at` and `deleted_at`, which only a sync knows; `extra` is its `extra`, still an
-    object. `config` is the canonical JSON whose SHA-256 is `content_hash`. `drift` names what was not as documented.
+    """One record as rows.
+
+    `assistant` is the row of `assistants` without `first_seen_at` and `deleted_at`, which only a sync knows, and
+    without `extra`, which is here still an object. `rows` maps a child table's name to its rows in order. `config` is
+    the canonical JSON whose SHA-256 is `content_hash`. `drift` names what was not as documented.
     """
 
     assistant_id: str
@@ -95,7 +98,7 @@ class _Notes:
 
 
 def record_id(record: JSONValue) -> str:
-    """The assistant_id of a record. Raises RejectedRecordError when there is none to work with."""
+    """The assistant_id of a record. Raises RejectedRecordError when there is none that can be used."""
     if not isinstance(record, dict):
         raise RejectedRecordError(f"the record is {_kind(record)}, not an object")
     if "assistant_id" not in record:
@@ -183,8 +186,9 @@ def flatten_shared(shared: Shared) -> Row:
 
 
 def flatten_config(config: JSONObject, updated_at: datetime | None) -> Flattened:
-    """Flatten a stored configuration (`assistant_versions.config`) as if its record came again, but for the voice and
-    the user, of which it holds only the ids: `user` and `voice` are None."""
+    """Flatten a stored configuration (`assistant_versions.config`) as if the API sent its record again.
+
+    It holds only the ids of the user and the voice: `user` and `voice` are None."""
     record = dict(config)
     keys = {name: record.pop(name, None) for name in ("user_id", "voice_id")}
     for name in keys:
@@ -214,7 +218,7 @@ def read_shared(table: Table, row: Row, hash_value: Callable[[JSONValue], str]) 
 
 
 def find_deviation(own: Shared, shared: Shared) -> JSONObject:
-    """The fields in which an assistant's own answer about a voice or user differs from the one that stands."""
+    """The fields in which a voice or user in one assistant's record differs from the shared one."""
     names = own.value.keys() | shared.value.keys()
     missing = object()
     return {
@@ -232,7 +236,7 @@ def _kind(value: JSONValue) -> str:
 
 
 def _fit(value: JSONValue, type_: ColumnType, name: str, notes: _Notes) -> Any:
-    """The value as the column's type, or NULL with the value kept in `extra` when it does not fit."""
+    """The value in the column's type. When it does not fit: NULL, and `extra` keeps the value."""
     if value is None:
         return None
     fitted = _FITS[type_](value)
@@ -251,7 +255,7 @@ def _fit_bool(value: JSONValue) -> Any:
 
 
 def _fit_double(value: JSONValue) -> Any:
-    if isinstance(value, str) and _NUMBER.match(value):  # decimals travel as strings: "0.50"
+    if isinstance(value, str) and _NUMBER.match(value):  # the API sends decimals as strings: "0.50"
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _MISFIT
@@ -298,7 +302,7 @@ _FITS: Mapping[ColumnType, Any] = {
 
 
 def _share(value: JSONValue, table: Table, config: JSONObject, notes: _Notes) -> Shared | None:
-    """The shared object behind `user` or `voice`; one that has no key stays with its assistant."""
+    """The shared object in `user` or `voice`. One without a key stays in the assistant's configuration."""
     name = "user" if table is USERS else "voice"
     if value is None:
         return None
@@ -408,7 +412,7 @@ def _backwards(items: list[JSONValue]) -> list[tuple[int, JSONValue]]:
 
 
 def _place_state(position: JSONValue, state: Row, notes: _Notes) -> None:
-    """x and y of a state's position; whatever else stands there goes to `extra`."""
+    """Write x and y of a state's position into its row; everything else in it goes to `extra`."""
     if position is None:
         return
     if not isinstance(position, dict):

@@ -1,10 +1,11 @@
 """Versions of what this release writes. A snapshot holds them, so that a later release knows what to carry over.
 
-Raise a version together with the change that it names; `warehouse/carry_over.py` does the rest with the next run:
+Raise a version in the same commit as its change; the next run then carries the warehouse over to it
+(`warehouse/carry_over.py`):
 
     tables        a table or column is new, or has another type
-    flattening    a record becomes other rows than before: a rule of `flatten` changed
-    content_hash  the canonical JSON, and so every content hash and every stored configuration, changed
+    flattening    a rule of `flatten` changed, so that a record becomes other rows than before
+    content_hash  the canonical JSON changed, and with it every content hash and every stored configuration
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running it unattended.
+"""Running puretalk unattended.
 
 preflight   `puretalk check`: the key, the endpoint, the data directory
 schedule    `puretalk schedule`: recipes for cron, systemd, GitHub Actions, Airflow, Dagster

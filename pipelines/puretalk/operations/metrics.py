@@ -24,10 +24,10 @@ METRICS: dict[str, str] = {
     "puretalk_assistants": "Assistants in the published snapshot that are not deleted.",
     "puretalk_rows_loaded": "Rows that the newest published sync loaded; 0 on a quiet account.",
     "puretalk_new": "Assistants that the newest published sync saw for the first time.",
-    "puretalk_changed": "Assistants whose updated_at had moved.",
-    "puretalk_silent": "Assistants that had changed although updated_at had not moved.",
+    "puretalk_changed": "Assistants whose updated_at had changed.",
+    "puretalk_silent": "Assistants whose content had changed although their updated_at had not.",
     "puretalk_deleted": "Assistants that the newest published sync found deleted.",
-    "puretalk_held": "Assistants that are missing, but whose deletion is held back or unconfirmed.",
+    "puretalk_held": "Missing assistants whose deletion is held back or unconfirmed.",
     "puretalk_rejected": "Records that could not be used.",
     "puretalk_retries": "Requests that the newest published sync had to repeat.",
 }

@@ -17,7 +17,7 @@ from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseE
 from puretalk.settings import Settings
 from puretalk.warehouse.work_file import open_warehouse
 
-#: Seconds for which the preflight repeats a request; fewer than a sync has, as a person is waiting.
+#: Seconds for which the preflight retries a request; fewer than in a sync, because a person is waiting.
 PATIENCE = 10.0
 
 
@@ -38,7 +38,7 @@ def run_preflight(settings: Settings) -> Iterator[PreflightResult]:
 
 def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     if not settings.api.api_key:
-        yield PreflightResult("key", "none is set: PURETALK_API_KEY, or api_key in .dlt/secrets.toml", 4)
+        yield PreflightResult("key", "not set: set PURETALK_API_KEY, or api_key in .dlt/secrets.toml", 4)
         return
     try:
         page = asyncio.run(_fetch_first_page(settings))
@@ -87,5 +87,5 @@ def _check_folder(settings: Settings) -> PreflightResult:
 
 
 def _is_read_only(folder: Path) -> bool:
-    """Whether the file system is mounted read-only: what `os.access` does not tell root."""
+    """Whether the file system is mounted read-only, which `os.access` does not tell root."""
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) if hasattr(os, "statvfs") else False

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 PING_SECONDS = 5.0
 
 _OUTCOMES = {EXIT_OK: "published", EXIT_INCOMPLETE: "incomplete", EXIT_HELD: "held"}
-_MESSAGES = {EXIT_INCOMPLETE: "published, but not completely read", EXIT_HELD: "published, but deletions are held back"}
+_MESSAGES = {
+    EXIT_INCOMPLETE: "published, but not exact",
+    EXIT_HELD: "published, but a person must look first",
+}
 
 
 def report_start(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """Recipes for schedulers, with the absolute paths of this installation: what `puretalk schedule` prints.
 
-A recipe never holds the key. It names the settings that a scheduler's run would miss, as only this shell has them.
+A recipe never holds the key. It names the settings that a scheduler's run would miss, because only this shell has them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Kind = Literal["cron", "systemd", "github-actions", "airflow", "dagster"]
 
 
 class _Recipe(Template):
-    """A template whose blanks are `@name`, as recipes are full of `$` and `%`; `@@` is an at sign."""
+    """A template with `@name` as placeholder, because recipes are full of `$` and `%`; `@@` is an at sign."""
 
     delimiter = "@"
 
@@ -30,7 +30,7 @@ class _Recipe(Template):
 def render(kind: Kind, *, every_minutes: int = 15, settings: Settings) -> str:
     """The recipe as text. Raises ConfigurationError for an interval that the scheduler cannot express."""
     if kind not in _RENDERERS:
-        raise ConfigurationError(f"there is no recipe for {kind!r}; there are: {', '.join(get_args(Kind))}")
+        raise ConfigurationError(f"there is no recipe for {kind!r}; the recipes are {', '.join(get_args(Kind))}")
     paths = [str(path) for path in (settings.project_dir, settings.data_dir)]
     if any(ord(letter) < 32 for letter in "".join(paths)):
         raise ConfigurationError("a recipe cannot hold a folder with a control character in its name")
@@ -155,7 +155,7 @@ def _render_systemd(every_minutes: int, settings: Settings) -> str:
 
 
 def _quote_systemd(text: str) -> str:
-    r"""A word of a unit file: `%` is a specifier, a blank, a quote or a backslash needs quotes."""
+    r"""A word of a unit file. `%` begins a specifier and is doubled; a space, a quote or a backslash needs quotes."""
     text = text.replace("%", "%%")
     if any(letter in text for letter in " \"'\\;"):
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

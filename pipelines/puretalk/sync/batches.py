@@ -1,6 +1,6 @@
-"""What a sync decided, as rows: the assistants to write with their lists and states, their versions, what they share.
+"""A decision as rows: the assistants to write, their lists, states and versions, and the users and voices they share.
 
-Knows the tables, and the destination only by what it still has of an assistant; nothing of dlt.
+It knows the tables, but not dlt. From the destination it reads only the stored rows of assistants.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from puretalk.schema import Table
 from puretalk.sync.comparison import Comparison
 from puretalk.sync.decision import Decision
 
-#: Records and bytes of JSON that travel in one Arrow batch at most.
+#: One Arrow batch holds at most this many records and bytes of JSON.
 BATCH_RECORDS = 2_000
 BATCH_BYTES = 32 * 2**20
-#: Position of a row that says "this list is empty". The load replaces the list by such a row, and does not insert it.
+#: Position of a row that says "this list is empty". The load deletes the list for it, and does not insert the row.
 EMPTIED = -1
 
 
 class StoredAssistants(Protocol):
-    """Where the rows are that the warehouse has already."""
+    """Reads the rows that the warehouse has already."""
 
     def read_assistants(self, assistant_ids: list[str]) -> Iterable[Row]:
         """Rows of `assistants` as they are stored, JSON as text."""
@@ -35,7 +35,7 @@ class StoredAssistants(Protocol):
 
 @dataclass
 class Batch:
-    """Rows on their way to dlt, by table. `bare` names tables that the destination lacks, or lacks columns of."""
+    """Rows for dlt, by table. `bare` names the tables that the destination lacks, or that lack columns there."""
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     cursor: datetime | None = None
@@ -115,7 +115,7 @@ class Loader:
         self.loaded += 1
 
     def _add_stored(self, batch: Batch, row: Row) -> None:
-        """A row that the warehouse has already, of which only a deletion or a deviation is new."""
+        """Add a stored row again, with its new deletion or deviation."""
         assistant_id = row["assistant_id"]
         row["deleted_at"] = self.deleted.get(assistant_id)
         if assistant_id in self.comparison.standing:
@@ -128,13 +128,13 @@ class Loader:
         self.loaded += 1
 
     def add_shared(self, batch: Batch) -> None:
-        """Users and voices that are new or changed."""
+        """Add users and voices that are new or changed."""
         for shared in self.comparison.changed_shared():
             batch.add(shared.table, flatten_shared(shared))
             self.loaded += 1
 
     def add_rejected(self, batch: Batch) -> None:
-        """Records that could not be used, each once in the life of the warehouse."""
+        """Add records that could not be used and that the warehouse does not have yet."""
         for digest, rejected in self.comparison.rejected.items():
             if digest not in self.comparison.known.rejected:
                 row: Row = {

@@ -1,4 +1,4 @@
-"""What a pipeline's destination already holds, asked in plain SQL: the known state that a sync compares with."""
+"""What a pipeline's destination already holds, read in plain SQL: the known state that a sync compares with."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Destination:
-    """The tables of one pipeline's destination; an empty destination holds nothing."""
+    """The tables of one pipeline's destination; where one does not exist yet, it counts as empty."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._columns = self._read_columns()
 
     def bare_tables(self) -> frozenset[str]:
-        """Tables that are not there yet, or lack a column that this version of puretalk has."""
+        """Tables that do not exist yet, or that lack a column of this version of puretalk."""
         return frozenset(
             table.name
             for table in TABLES.values()

@@ -3,8 +3,8 @@
     pipeline = dlt.pipeline("puretalk", destination="duckdb", dataset_name="puretalk")
     pipeline.run(puretalk_source())  # the key comes from .dlt/secrets.toml, as with any dlt source
 
-Works with any SQL destination: what is already there is asked of the destination, never of dlt's working folder.
-Rows travel as Arrow tables. Assistants, users and voices are merged by key; an assistant's lists and states are
+It works with any SQL destination: it asks the destination, never dlt's working folder, what is already there. It passes
+rows to dlt as Arrow tables. Assistants, users and voices are merged by key; an assistant's lists and states are
 replaced together with it; versions, rejected records and runs are only ever added.
 """
 
@@ -41,9 +41,9 @@ from puretalk.warehouse.arrow import arrow_schema
 
 
 class AccountReader:
-    """Reads the account while dlt extracts: decides, and yields batches of rows. One object, one run.
+    """Reads the account while dlt extracts: decides, and yields batches of rows. One object serves one run.
 
-    `decision` and `run` are set once everything was read. `spool_dir`: None for the system's temporary folder.
+    `decision` and `run` are set when everything has been read. `spool_dir`: None for the system's temporary folder.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ def puretalk_source(
 ) -> Iterable[DltResource]:
     """One resource for each table of the normalized layer.
 
-    A second run over a quiet account loads nothing but its own row of `sync_runs`. Times out per request after
-    `timeout` seconds; retries for `retry_budget` seconds. Errors: those of `puretalk.errors`, wrapped by dlt (reach
-    them through `__cause__`). .dlt/config.toml says what the arguments mean.
+    A second run over a quiet account loads only its own row of `sync_runs`. A request times out after `timeout` seconds
+    and is retried for `retry_budget` seconds. dlt wraps the errors of `puretalk.errors` (reach them through
+    `__cause__`). .dlt/config.toml says what the arguments mean.
     """
     api = ApiSettings(
         api_key=str(api_key),
@@ -155,10 +155,10 @@ def puretalk_source(
 
 
 def load_account(reader: AccountReader, database: Path, folder: Path) -> tuple[SyncRun, Verdict]:
-    """Load the account into a DuckDB file; gives the run's record and the verdict.
+    """Load the account into a DuckDB file; returns the run's record and the verdict.
 
-    `folder` is dlt's, new and for this run only: one that outlives its run brings back packages that were never
-    published."""
+    `folder` is dlt's working folder. It must be new for each run: dlt would load packages of an earlier run from it,
+    which was never published."""
     pipeline = dlt.pipeline(
         "puretalk",
         pipelines_dir=str(folder),
@@ -196,7 +196,7 @@ def _table_resource(table: Table, batches: DltResource) -> DltResource:
             "updated_at", on_cursor_value_missing="include"
         ),
     ) -> Iterator[pa.Table]:
-        # The cursor is for people to see. It must not filter: a row changed on a page already read lies below it.
+        # The cursor is for people to see. It must not filter: a row that changed on a page already read can be older.
         moments = [moment for moment in (updated_at.last_value, batch.cursor) if moment is not None]
         if moments:
             updated_at.advance(max(moments))
@@ -226,7 +226,7 @@ def _column_hints(table: Table, name: str) -> TColumnSchema:
 
 def _write_disposition(table: Table) -> Any:
     if table in CHILD_TABLES:
-        # An emptied list has no row that could say so. A row with the position EMPTIED says it, and is not inserted.
+        # An emptied list has no rows, so the batch has one row with the position EMPTIED; it is not inserted.
         return {
             "disposition": "merge",
             "strategy": "delete-insert",
@@ -240,7 +240,7 @@ def _write_disposition(table: Table) -> Any:
 
 
 def _monotonic_clock(not_before: datetime | None) -> Callable[[], datetime]:
-    """The time, never before what the warehouse already holds: a clock set back must not reorder history."""
+    """The time, always later than every time in the warehouse: a clock set back must not reorder history."""
     latest = not_before or datetime.min.replace(tzinfo=UTC)
 
     def now() -> datetime:

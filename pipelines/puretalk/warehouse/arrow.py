@@ -1,4 +1,4 @@
-"""Rows of the normalized tables as Arrow: how they travel into DuckDB."""
+"""The Arrow schema in which rows of the normalized tables are loaded into DuckDB."""
 
 from __future__ import annotations
 

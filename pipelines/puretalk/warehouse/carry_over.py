@@ -1,13 +1,13 @@
 """Carry a warehouse of an earlier release over to the tables and rules of this one.
 
-Works on the private work file, before anything is loaded, so it is all or nothing like the run itself: readers keep the
-old snapshot until the run publishes. It asks the API nothing. Every row of an assistant follows from the newest
-configuration in `assistant_versions`, which holds the whole record, so deleted assistants are carried over too.
+It works on the private work file before anything is loaded, so it is all or nothing like the run itself: readers keep
+the old snapshot until the run publishes. It sends no request to the API. The newest configuration in
+`assistant_versions` holds an assistant's whole record, so deleted assistants are carried over too.
 
-- A column that is new is added; a table that is new is made by the load.
-- Where the tables or the rules of flattening are older: rows of assistants, their lists and states are flattened again.
-- Where the content hash is older: stored configurations and hashes are restated. No version is added, and no run counts
-  a restated hash as a change.
+- It adds new columns. The load makes new tables.
+- Where the tables or the rules of flattening are older, it flattens assistants, their lists and states again.
+- Where the content hash is older, it restates stored configurations and hashes. It adds no version, and no run counts a
+  restated hash as a change.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_tex
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA, Table
 from puretalk.warehouse.arrow import arrow_schema
 
-#: Assistants whose configurations are in memory at once.
+#: Number of assistants whose configurations are in memory at once.
 _AT_ONCE = 1_000
 
 
 def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT) -> bool:
-    """Bring the open work file to the versions `to`; gives whether anything had to be done.
+    """Bring the open work file to the versions `to`; returns whether anything had to be done.
 
     Raises WarehouseError when a newer release wrote the file.
     """
@@ -87,7 +87,7 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
 
 
 def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Add the columns that this release has and the file has not; tables that are missing are left to the load."""
+    """Add the columns that this release has and the file lacks. The load makes the tables that are missing."""
     is_changed = False
     for table in TABLES.values():
         there = _columns_of(connection, table.name)
@@ -101,9 +101,9 @@ def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _restate_hashes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write every stored configuration in today's canonical form, and every content hash with it.
+    """Write every stored configuration in this release's canonical form, and its content hash with it.
 
-    The hash of a user or voice is restated together with its row (`_write_shared_again`).
+    `_write_shared_again` restates the hash of a user or voice together with its row.
     """
     for ids in _ids(connection):
         stored = connection.execute(
@@ -179,14 +179,14 @@ def _write_shared_again(connection: duckdb.DuckDBPyConnection, hash_value: Calla
 
 
 def _extra(flat: Flattened, before: str | None) -> str | None:
-    """The new `extra`; what deviates from a shared voice or user is only known from the old one."""
+    """The new `extra`. Only the old one knows the deviation from a shared voice or user, so it is kept."""
     kept: JSONObject = json.loads(before) if before else {}
     whole = {**flat.extra, DEVIATES: kept[DEVIATES]} if DEVIATES in kept else flat.extra
     return canonical_json(whole) if whole else None
 
 
 def _ids(connection: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
-    """The ids of all assistants, some at a time: their configurations need not fit into memory."""
+    """The ids of all assistants in groups, because their configurations may not fit into memory together."""
     rows = connection.execute(f"SELECT assistant_id FROM {_relation(ASSISTANTS)} ORDER BY 1").fetchall()
     for start in range(0, len(rows), _AT_ONCE):
         yield [assistant_id for (assistant_id,) in rows[start : start + _AT_ONCE]]

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or forbidden: one error, whoever met it."""
+"""A disk that is full, read-only or forbidden raises one error, from any step of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DISK_ERRORS = {
 
 @contextmanager
 def disk_errors(data_dir: Path) -> Iterator[None]:
-    """Turn errors of the operating system and of DuckDB that are about the place into a WarehouseError."""
+    """Turn errors of the operating system and of DuckDB that concern the disk or the folder into a WarehouseError."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""One sync at a time: a lock that the kernel releases when its holder dies, and a note of who holds it since when."""
+"""One sync at a time: a lock that the kernel releases when its holder dies, and a note that names the holder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from filelock import FileLock, Timeout
 
 from puretalk.errors import WarehouseBusyError, WarehouseError
 
-#: Who holds the lock, for the one who cannot have it.
+#: The note: a run that cannot get the lock reads in it who holds it.
 NOTE_NAME = "sync.holder.json"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock: process id, what it does, since when (UTC, ISO 8601)."""
+    """Who holds the lock: process id, command, and since when (UTC, ISO 8601)."""
 
     pid: int
     command: str
@@ -29,7 +29,7 @@ class Holder:
 
 @contextlib.contextmanager
 def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[None]:
-    """Hold the lock of a data directory; `wait` seconds for it at most. Raises WarehouseBusyError with the holder."""
+    """Hold the lock of a data directory; wait at most `wait` seconds. Raises WarehouseBusyError with its holder."""
     note = data_dir / NOTE_NAME
     lock = FileLock(data_dir / "sync.lock", mode=0o600)
     try:
@@ -50,7 +50,7 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
 
 
 def forget_holder(data_dir: Path) -> None:
-    """Remove this process's note, when it ends without giving the lock back: the kernel does that."""
+    """Remove this process's note before it ends without releasing the lock, which the kernel then does."""
     note = data_dir / NOTE_NAME
     with contextlib.suppress(OSError, ValueError, TypeError):
         if Holder(**json.loads(note.read_text(encoding="utf-8"))).pid == os.getpid():

@@ -1,10 +1,10 @@
-"""The published snapshots: immutable DuckDB files, and one symlink that says which of them readers get.
+"""The published snapshots: immutable DuckDB files, and one symlink to the one that readers get.
 
     {data dir}/puretalk.duckdb -> snapshots/puretalk-20261122T124331413262Z.duckdb
 
-The symlink's target is the only state of the warehouse. A reader that opens it keeps its file until it closes it; the
-next one that opens it gets the newest. Nothing writes to a snapshot after it was published; the seal next to it tells
-whether somebody did. Where symlinks do not exist, puretalk.duckdb is a copy of the snapshot instead.
+The symlink's target is the only state of the warehouse. A reader that has opened it keeps that file until it closes it;
+a reader that opens it later gets the newest file. puretalk never writes to a published snapshot, and the seal next to
+it shows whether another program did. Where symlinks do not exist, puretalk.duckdb is a copy of the snapshot instead.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from puretalk.settings import RetentionSettings
 PUBLISHED_NAME = "puretalk.duckdb"
 _NAME = re.compile(r"puretalk-(\d{8}T\d{12}Z)\.duckdb\Z")
 _TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
-#: DuckDB's three header blocks: whoever writes to a file through DuckDB changes them; who copies or moves it does not.
+#: Bytes of DuckDB's three header blocks. Writing through DuckDB changes them; copying or moving the file does not.
 _HEADERS = 3 * 4096
-#: What `symlink` answers where the file system has none.
+#: Error numbers of `symlink` on a file system without symlinks.
 _NO_SYMLINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP}
 
-#: Held while readers are switched to another snapshot. Whoever ends the process waits for it: a link without its seal
-#: would make the next run look into what happened.
+#: Held while readers are switched to another snapshot. Code that ends the process waits for it: otherwise the link
+#: could point to a snapshot without a seal, which the next run would have to repair.
 swap_guard = threading.Lock()
 
 
@@ -51,12 +51,12 @@ class Snapshot:
 
     @property
     def snapshot_id(self) -> str:
-        """The time in the name: what `puretalk rollback` takes."""
+        """The time in the file's name; the ID of `puretalk rollback`."""
         return f"{self.created_at:{_TIME_FORMAT}}"
 
 
 class SnapshotStore:
-    """The snapshots of one data directory. Only the holder of the lock may call what changes anything."""
+    """The snapshots of one data directory. Only the holder of the lock may call methods that change something."""
 
     def __init__(self, data_dir: Path, *, file_mode: int = 0o440) -> None:
         self.data_dir = data_dir
@@ -70,7 +70,8 @@ class SnapshotStore:
             if not self.published.exists():
                 raise WarehouseError(
                     f"{self.published} points to a snapshot that is gone",
-                    action="Type `puretalk snapshots` and `puretalk rollback ID`, or remove the link to start anew.",
+                    action="Type `puretalk snapshots`, then `puretalk rollback ID`. If there is none, remove the link: "
+                    "the next sync then starts with an empty warehouse.",
                 )
             return self.published.resolve()
         if not self.published.exists():
@@ -93,16 +94,18 @@ class SnapshotStore:
         return found[::-1]
 
     def refuse_foreign_files(self) -> None:
-        """Raise WarehouseError when something lies where it can harm, or would be harmed: a write-ahead log that DuckDB
-        would replay into what is published, a snapshot that somebody wrote to, a file that is none of ours."""
+        """Raise WarehouseError for a file that could do harm or come to harm.
+
+        That is a write-ahead log that DuckDB would replay into the published snapshot, a snapshot that another program
+        wrote to, or a file that puretalk did not write."""
         current = self.current()
         for path in (self.published, *([current] if current else [])):
             log = path.with_name(path.name + ".wal")
             if os.path.lexists(log):
                 raise WarehouseError(
-                    f"a foreign write-ahead log lies beside the published snapshot: {log}",
-                    action="Somebody opened the snapshot for writing. Close that program, move the .wal file away, "
-                    "then run the same command again.",
+                    f"a foreign write-ahead log is next to the published snapshot: {log}",
+                    action="Another program opened the snapshot for writing. Close it, move the .wal file away, then "
+                    "run the same command again.",
                 )
         if current is None:
             return
@@ -114,12 +117,12 @@ class SnapshotStore:
         if _is_touched(current):
             raise WarehouseError(
                 f"the published snapshot was written to after it was published: {current.name}",
-                action="Somebody opened it for writing. `puretalk rollback` goes back to the one before it; then sync. "
-                f"Where there is none: move {PUBLISHED_NAME} away to start anew.",
+                action="Type `puretalk rollback` to go back to the snapshot before it, then sync. If there is none, "
+                f"move {PUBLISHED_NAME} away: the next sync then starts with an empty warehouse.",
             )
 
     def publish(self, work_file: Path, snapshot_id: str, *, listener: Listener = SILENT) -> Path:
-        """Make a closed work file the snapshot that readers get. Until the last step, nothing has changed for them."""
+        """Make a closed work file the snapshot that readers get. Nothing changes for them before the swap."""
         log = work_file.with_name(work_file.name + ".wal")
         if log.exists():
             raise WarehouseError(f"the work file was not closed cleanly: {log.name} is left")
@@ -150,13 +153,13 @@ class SnapshotStore:
         chosen = next(untouched, None)
         if chosen is None:
             missing = f"there is no untouched snapshot {snapshot_id}" if snapshot_id else "there is no earlier snapshot"
-            raise WarehouseError(missing, action="Type `puretalk snapshots` for those that there are.")
+            raise WarehouseError(missing, action="Type `puretalk snapshots` to list the snapshots.")
         _verify(chosen.path, chosen.snapshot_id)
         self._point_to(chosen.path, SILENT)
         return chosen
 
     def delete_old(self, retention: RetentionSettings, *, now: datetime) -> list[Snapshot]:
-        """Delete snapshots that the retention does not keep, and seals without a snapshot; gives what was deleted."""
+        """Delete snapshots that the retention does not keep, and seals without a snapshot; returns the deleted ones."""
         snapshots = self.list_snapshots()
         kept = set(choose_snapshots(snapshots, retention, now))
         removed = [snapshot for snapshot in snapshots if snapshot not in kept]
@@ -169,7 +172,7 @@ class SnapshotStore:
         return removed
 
     def sweep(self) -> None:
-        """Remove what a killed run left: half links, and snapshots that were moved but never became the current one."""
+        """Remove what a killed run left: temporary links and seals, and snapshots that never became the current one."""
         for leftover in (*self.data_dir.glob(f".{PUBLISHED_NAME}.*"), *self.folder.glob("*.seal-to-be")):
             leftover.unlink(missing_ok=True)
         current = self.current()
@@ -189,7 +192,7 @@ class SnapshotStore:
             listener.on_step(Step.PUBLISH_SWAP)
             temporary = self.data_dir / f".{PUBLISHED_NAME}.{os.getpid()}"
             temporary.unlink(missing_ok=True)
-            seal = _prepare_seal(target)  # a disk that is full is met now, while nothing has changed for readers
+            seal = _prepare_seal(target)  # a full disk raises here, before anything has changed for readers
             try:
                 try:
                     temporary.symlink_to(target.relative_to(self.data_dir))
@@ -209,7 +212,7 @@ class SnapshotStore:
 
 
 def choose_snapshots(snapshots: list[Snapshot], retention: RetentionSettings, now: datetime) -> Iterator[Snapshot]:
-    """Those of `snapshots` (newest first) that the retention keeps. Pure."""
+    """The snapshots, of a list with the newest first, that the retention keeps. Pure."""
     kept: list[Snapshot] = []
     hours: set[str] = set()
     days: set[str] = set()
@@ -256,7 +259,7 @@ def _seal_path(snapshot: Path) -> Path:
 
 
 def _prepare_seal(snapshot: Path) -> Path:
-    """The seal of a snapshot, to be renamed to its name: a half-written one must never count."""
+    """Write a snapshot's seal under another name, to be renamed: a half-written seal must never count."""
     prepared = _seal_path(snapshot).with_suffix(".seal-to-be")
     prepared.write_text(_describe(snapshot))
     return prepared
@@ -297,7 +300,7 @@ print(connection.execute("SELECT snapshot_id FROM main.snapshot_info").fetchone(
 
 
 def _verify(snapshot: Path, snapshot_id: str) -> None:
-    """Open the file read-only in another process, as a reader will, and look for its own marker."""
+    """Open the file read-only in another process, as a reader will, and compare the snapshot_id in it."""
     try:
         answer = subprocess.run(
             [sys.executable, "-P", "-c", _VERIFY, str(snapshot)],
@@ -309,5 +312,5 @@ def _verify(snapshot: Path, snapshot_id: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise WarehouseError(f"the snapshot {snapshot.name} could not be read back in {error.timeout:.0f} s") from error
     if answer.returncode != 0 or answer.stdout.strip() != snapshot_id:
-        reason = answer.stderr.strip().splitlines()[-1:] or [f"its marker says {answer.stdout.strip()!r}"]
+        reason = answer.stderr.strip().splitlines()[-1:] or [f"its snapshot_id is {answer.stdout.strip()!r}"]
         raise WarehouseError(f"the snapshot {snapshot.name} cannot be read back: {reason[0]}")

@@ -1,8 +1,8 @@
 """The warehouse: a private work file in which a run happens, and the snapshot that it becomes.
 
 A sync copies the published snapshot to a work file, loads into it, builds the models, runs the checks, seals it and
-publishes it. Whatever fails before that leaves readers with the last good snapshot, and the next sync with nothing to
-repair: it starts again from what is published.
+publishes it. If a step before that fails, readers keep the last good snapshot and the next sync has nothing to repair:
+it starts again from the published snapshot.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from puretalk.settings import RetentionSettings, Settings
 from puretalk.warehouse.carry_over import carry_over
 from puretalk.warehouse.snapshots import SnapshotStore, copy_file
 
-#: dlt merges through a schema of its own, which must not be published.
+#: dlt merges through this schema, which must not be published.
 STAGING_SCHEMA = f"{STORAGE_SCHEMA}_staging"
-#: Failed work files, and kept work folders, that stay for inspection.
+#: Number of failed work files, and of kept work folders, that stay for inspection.
 FAILED_KEPT = 3
 #: Bytes that must be free in addition to a copy of the snapshot.
 DISK_MARGIN = 16 * 2**20
-#: A file of more bytes than this, of which more than this share is free blocks, is compacted.
+#: A file is compacted when it has more bytes than this, and when more than this share of its blocks is free.
 _COMPACT_SIZE = 64 * 2**20
 _COMPACT_SHARE = 0.5
 
 _SNAPSHOT_COLUMNS = {
     "snapshot_id": ("VARCHAR", "Id of this snapshot: the time of its publication, as in its file name."),
     "published_at": ("TIMESTAMP WITH TIME ZONE", "When this snapshot was sealed for publication (UTC)."),
-    "run_id": ("VARCHAR", "Key of the newest sync in it (sync_runs); NULL before the first."),
-    "assistants": ("BIGINT", "Rows of assistants, for a reader who wants to be sure to see the whole."),
-    "assistant_versions": ("BIGINT", "Rows of assistant_versions, likewise."),
+    "run_id": ("VARCHAR", "Newest sync in this snapshot (key of sync_runs); NULL before the first sync."),
+    "assistants": ("BIGINT", "Number of rows in assistants. A reader can compare it with what it sees."),
+    "assistant_versions": ("BIGINT", "Number of rows in assistant_versions, for the same purpose."),
     **{
         column: ("INTEGER", f"Version of {what} that this snapshot was written with; see docs/upgrading.md.")
         for column, what in VERSION_COLUMNS.items()
@@ -65,7 +65,7 @@ class WorkFile:
 
 
 class Warehouse:
-    """A data directory. All its methods but the constructor expect that the caller holds the lock."""
+    """A data directory. The caller of every method must hold the lock; the constructor does not need it."""
 
     def __init__(self, data_dir: Path, *, storage_version: str = "v1.4.0", file_mode: int = 0o440) -> None:
         self.data_dir = data_dir
@@ -76,14 +76,14 @@ class Warehouse:
 
     @contextlib.contextmanager
     def open_work_file(self, *, listener: Listener = SILENT, keep: bool = False) -> Iterator[WorkFile]:
-        """A work file that holds what is published, carried over to this release's tables.
+        """A work file with the content of the published snapshot, carried over to this release's tables.
 
-        Its folder is removed at the end, however it ends; with `keep` it is moved to `kept/` instead. Raises
-        WarehouseError when a newer release wrote what is published.
+        Its folder is removed at the end, also after an error; with `keep` it is moved to `kept/` instead. Raises
+        WarehouseError when a newer release wrote the published snapshot.
         """
         listener.on_step(Step.SWEEP)
         self.snapshots.sweep()
-        shutil.rmtree(self._work, ignore_errors=True)  # we hold the lock: what lies there belongs to a dead run
+        shutil.rmtree(self._work, ignore_errors=True)  # we hold the lock, so its files are from a dead run
         self.snapshots.refuse_foreign_files()
         current = self.snapshots.current()
         self._check_room(current.stat().st_size if current else 0)
@@ -124,7 +124,7 @@ class Warehouse:
         return kept
 
     def publish(self, work: WorkFile, *, listener: Listener = SILENT) -> Path:
-        """Seal the work file and make it what readers get."""
+        """Seal the work file and publish it as a snapshot; returns the snapshot."""
         moment = self._next_moment()
         snapshot_id = f"{moment:%Y%m%dT%H%M%S%fZ}"
         listener.on_step(Step.SEAL)
@@ -138,11 +138,11 @@ class Warehouse:
         return self.snapshots.publish(work.path, snapshot_id, listener=listener)
 
     def delete_old_snapshots(self, retention: RetentionSettings) -> int:
-        """Delete snapshots that the retention does not keep; how many."""
+        """Delete snapshots that the retention does not keep; returns how many."""
         return len(self.snapshots.delete_old(retention, now=datetime.now(UTC)))
 
     def _next_moment(self) -> datetime:
-        """Now, but after every snapshot there is: names must sort by time even when the clock was set back."""
+        """Now, or just after the newest snapshot: names must sort by time even when the clock was set back."""
         newest = max((snapshot.created_at for snapshot in self.snapshots.list_snapshots()), default=None)
         now = datetime.now(UTC)
         return now if newest is None or now > newest else newest + timedelta(microseconds=1)
@@ -153,7 +153,7 @@ class Warehouse:
         if free < needed:
             raise WarehouseError(
                 f"the disk of {self.data_dir} has {free / 2**20:.0f} MiB free, a sync needs {needed / 2**20:.0f} MiB",
-                action="Make room (`puretalk snapshots` shows what they take), then run the same command again.",
+                action="Free disk space (`puretalk snapshots` shows their sizes), then run the same command again.",
             )
 
     def _create(self, path: Path) -> None:
@@ -164,7 +164,7 @@ class Warehouse:
                 connection.execute("DETACH work")
             except duckdb.InvalidInputException as error:
                 raise ConfigurationError(
-                    f"storage_version {self._storage_version!r} is not one that this DuckDB can write, such as v1.4.0"
+                    f"storage_version {self._storage_version!r} cannot be written by this DuckDB; v1.4.0 can"
                 ) from error
         path.chmod(0o600)
 
@@ -172,7 +172,10 @@ class Warehouse:
         """Write the file again without its free blocks, with the storage version of the settings."""
         fresh = path.with_name("compact.duckdb")
         self._create(fresh)
-        config = {**OFFLINE, "temp_directory": str(path.parent / "compact.tmp")}  # else the current directory's
+        config = {
+            **OFFLINE,
+            "temp_directory": str(path.parent / "compact.tmp"),
+        }  # the default is in the current directory
         with contextlib.closing(duckdb.connect(config=config)) as connection:
             connection.execute(f"ATTACH {quote_literal(str(path))} AS old (READ_ONLY)")
             connection.execute(f"ATTACH {quote_literal(str(fresh))} AS fresh")
@@ -203,7 +206,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a loaded work file the views and comments that readers know, where they are not there yet."""
+    """Add the views and comments for readers to a loaded work file, where they are missing or different."""
     connection.execute("SET TimeZone = 'UTC'")
     columns = ", ".join(f"{name} {type_}" for name, (type_, _) in _SNAPSHOT_COLUMNS.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {STORAGE_SCHEMA}.snapshot_info ({columns})")
@@ -211,7 +214,7 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"ALTER TABLE {STORAGE_SCHEMA}.snapshot_info ADD COLUMN IF NOT EXISTS {name} {type_}")
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     descriptions = {name: table.description for name, table in TABLES.items()}
-    descriptions["snapshot_info"] = "One row: this snapshot. What a reader looks at to know which state it sees."
+    descriptions["snapshot_info"] = "One row: this snapshot. It tells a reader which state it sees."
     columns_of = {name: {c.name: c.description for c in table.columns} for name, table in TABLES.items()}
     columns_of["snapshot_info"] = {name: text for name, (_, text) in _SNAPSHOT_COLUMNS.items()}
     there = _read_comments(connection)
@@ -232,7 +235,7 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
-    """Make a described work file one that may be published: marked, and without dlt's staging."""
+    """Make a described work file ready to publish: fill snapshot_info, and drop dlt's staging schema."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
     connection.execute(f"DELETE FROM {STORAGE_SCHEMA}.snapshot_info")
@@ -247,7 +250,7 @@ def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: dateti
 
 
 def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], str | None]:
-    """Comments by (schema, relation, column), columns in their order; those of relations have the column ''."""
+    """Comments by (schema, relation, column), columns in their order. A relation's own comment has the column ''."""
     rows = connection.execute(
         """SELECT schema_name, table_name, '', comment FROM duckdb_tables()
            UNION ALL SELECT schema_name, view_name, '', comment FROM duckdb_views() WHERE NOT internal
