@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
@@ -28,6 +29,20 @@ SCHEMA = "puretalk"
 #: `puretalk.duckdb` `puretalk`. A catalog and a schema with the same name make `puretalk.assistants` ambiguous, also in
 #: stored views. `main.assistants` is never ambiguous, and a bare `assistants` finds it.
 STORAGE_SCHEMA = "main"
+
+
+#: A value of a row, by the type of its column: text and json are str, timestamp is an aware datetime.
+RowValue = str | float | int | bool | datetime | None
+#: A row: column name → value. A column that is absent is NULL.
+Row = dict[str, RowValue]
+
+
+def text_of(row: Row, column: str) -> str | None:
+    """The value of a text or JSON column. Raises TypeError for another type."""
+    value = row.get(column)
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{column} is {type(value).__name__}, not text")
 
 
 @dataclass(frozen=True)

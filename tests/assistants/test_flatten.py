@@ -21,13 +21,14 @@ from puretalk.assistants.flatten import (
     RejectedRecordError,
     find_deviation,
     flatten_assistant,
-    flatten_config,
     flatten_shared,
 )
+from puretalk.assistants.stored import flatten_config
 from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.catalogue import TABLES
 from puretalk.demo import Account
 from puretalk.json_values import JSONValue, canonical_json, clean_record, parse_json
+from puretalk.schema import text_of
 
 STATES = "assistant_llm_states"
 TOOLS = "assistant_llm_state_tools"
@@ -222,7 +223,7 @@ def test_a_state_that_is_no_object_keeps_its_place(item: Any) -> None:
 )
 def test_what_a_state_has_no_column_for_stays_in_its_extra(fields: Any, extra: Any, drift: str) -> None:
     flat = flatten(llm_states=[fields])
-    assert [json.loads(row["extra"]) for row in flat.rows[STATES]] == [extra]
+    assert [json.loads(text_of(row, "extra") or "") for row in flat.rows[STATES]] == [extra]
     assert flat.drift == (drift,)
 
 
@@ -392,7 +393,7 @@ def test_what_a_voice_or_user_has_no_column_for_stays_in_its_extra(
     flat = flatten(**{table: value})
     shared = flat.voice if table == "voice" else flat.user
     assert shared is not None
-    assert json.loads(flatten_shared(shared)["extra"]) == extra
+    assert json.loads(text_of(flatten_shared(shared), "extra") or "") == extra
     assert (flat.extra, flat.drift) == ({}, (drift,))
 
 
@@ -536,7 +537,7 @@ def test_the_record_is_never_changed(record: Any) -> None:
 @given(RECORDS)
 def test_no_row_loses_its_parent(record: Any) -> None:
     flat = flatten_assistant(record)
-    states = {row["node"]: row for row in flat.rows[STATES]}
+    states: dict[Any, dict[str, Any]] = {row["node"]: row for row in flat.rows[STATES]}
     assert list(states) == list(range(len(states)))
     for row in states.values():
         parent = states.get(row["parent_node"])

@@ -12,18 +12,22 @@ from puretalk.errors import PuretalkError
 from puretalk.json_values import JSONObject
 
 
+#: Characters of an id that is asked for. httpx refuses URLs of more than 65,536 bytes; a character may take twelve.
+LONGEST_ID = 4_000
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the API says about one record: it exists, it does not exist (404), or the answer proves neither."""
 
-    verdict: Literal["found", "missing", "unclear"]
+    status: Literal["found", "missing", "unclear"]
     record: JSONObject | None = None
     reason: str = ""
 
 
 async def fetch_record(client: ApiClient, endpoint: Endpoint, record_id: str) -> Answer:
     """One record by its id. Never raises a PuretalkError: a doubt about one record is not a reason to stop."""
-    if not record_id.strip("."):
+    if not record_id.strip(".") or len(record_id) > LONGEST_ID:
         return Answer("unclear", reason="the id is not one that a URL can hold")
     try:
         path = f"{endpoint.path}/{quote(record_id, safe='')}"

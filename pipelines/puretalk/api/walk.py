@@ -74,6 +74,6 @@ async def walk_pages(client: ApiClient, endpoint: Endpoint, observe: Observer, *
                 else:
                     walk.ids.add(record_id)
             listener.on_page(walk.pages, max(walk.pages, -(-page.count // page_size) if page_size else 1))
-    verdict = "complete" if walk.is_complete else f"not complete: {'; '.join(walk.doubts)}"
-    LOG.info("walk of %s: %d pages, %d records, %s", endpoint.path, walk.pages, walk.records, verdict)
+    result = "complete" if walk.is_complete else f"not complete: {'; '.join(walk.doubts)}"
+    LOG.info("walk of %s: %d pages, %d records, %s", endpoint.path, walk.pages, walk.records, result)
     return walk

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from puretalk.assistants.flatten import DEVIATES, Row, flatten_assistant, flatten_shared
+from puretalk.assistants.flatten import DEVIATES, flatten_assistant, flatten_shared
 from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES
 from puretalk.catalogue import REJECTED_RECORDS
 from puretalk.json_values import JSONObject, canonical_json
-from puretalk.schema import Table
+from puretalk.schema import Row, Table, text_of
 from puretalk.sync.comparison import Comparison
 from puretalk.sync.decision import Decision
 
@@ -116,15 +116,16 @@ class Loader:
 
     def _add_stored(self, batch: Batch, row: Row) -> None:
         """Add a stored row again, with its new deletion or deviation."""
-        assistant_id = row["assistant_id"]
+        assistant_id = text_of(row, "assistant_id") or ""
         row["deleted_at"] = self.deleted.get(assistant_id)
         if assistant_id in self.comparison.standing:
-            extra = json.loads(row["extra"]) if row["extra"] else {}
+            stored = text_of(row, "extra")
+            extra: JSONObject = json.loads(stored) if stored else {}
             extra.pop(DEVIATES, None)
             row["extra"] = _extra(extra, self.comparison, assistant_id)
         batch.add(ASSISTANTS, row)
         batch.records += 1
-        batch.size += len(row["prompt"] or "")
+        batch.size += len(text_of(row, "prompt") or "")
         self.loaded += 1
 
     def add_shared(self, batch: Batch) -> None:

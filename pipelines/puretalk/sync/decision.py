@@ -135,7 +135,7 @@ async def _ask_about_older(comparison: Comparison, client: ApiClient, now: Calla
     wanted = comparison.older - comparison.standing.keys()
     comparison.older.clear()
     for assistant_id, answer in (await ask_for(client, wanted, control=min(wanted, default=None))).items():
-        if answer.verdict == "found" and answer.record is not None:
+        if answer.status == "found" and answer.record is not None:
             comparison.observe(answer.record, now(), is_confirmed=True)
         else:
             comparison.older.add(assistant_id)

@@ -60,13 +60,13 @@ class MissingAssistants:
         answers |= dict.fromkeys(missing & self._doubtful, Answer("unclear"))
         explained = Explained()
         for assistant_id, answer in answers.items():
-            if answer.verdict == "found" and answer.record is not None:
+            if answer.status == "found" and answer.record is not None:
                 explained.found.append((answer.record, self._now()))
-            elif answer.verdict == "unclear" and self._missed[assistant_id] < _WALKS_WITHOUT_IT:
+            elif answer.status == "unclear" and self._missed[assistant_id] < _WALKS_WITHOUT_IT:
                 explained.unclear.add(assistant_id)
             else:
                 explained.deleted[assistant_id] = self._now()
-            if answer.verdict == "unclear":
+            if answer.status == "unclear":
                 self._doubtful.add(assistant_id)
         return explained
 
@@ -76,10 +76,10 @@ async def ask_for(client: ApiClient, assistant_ids: Iterable[str], *, control: s
     surely exists: where it does not answer at all, every 404 would look like a deletion."""
     unclear = Answer("unclear", reason="the assistants' own address does not answer")
     wanted = sorted(assistant_ids)
-    if not wanted or control is None or (await fetch_record(client, ENDPOINT, control)).verdict != "found":
+    if not wanted or control is None or (await fetch_record(client, ENDPOINT, control)).status != "found":
         return dict.fromkeys(wanted, unclear)
     first = await fetch_record(client, ENDPOINT, wanted[0])
-    if first.verdict == "unclear":  # the others would be unclear too, after a minute of retries each
+    if first.status == "unclear":  # the others would be unclear too, after a minute of retries each
         return dict.fromkeys(wanted, first)
     answers = {wanted.pop(0): first}
     for start in range(0, len(wanted), _ASKED_AT_ONCE):

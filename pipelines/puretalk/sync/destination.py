@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from puretalk.assistants.flatten import DEVIATES, Row
+from puretalk.assistants.flatten import DEVIATES
 from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
 from puretalk.catalogue import REJECTED_RECORDS, SYNC_RUNS, TABLES
-from puretalk.schema import Table
+from puretalk.schema import Row, Table
 from puretalk.sync.known import Known, KnownAssistant
 
 if TYPE_CHECKING:

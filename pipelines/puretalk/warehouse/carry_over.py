@@ -20,14 +20,15 @@ import duckdb
 import pyarrow as pa
 
 from puretalk import __version__
-from puretalk.assistants.flatten import DEVIATES, Flattened, Row, flatten_config, flatten_shared, read_shared
+from puretalk.assistants.flatten import DEVIATES, Flattened, flatten_shared
+from puretalk.assistants.stored import flatten_config, read_shared
 from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.assistants.versions import CONTENT_HASHES, CURRENT, UNWRITTEN, VERSION_COLUMNS, Versions
 from puretalk.catalogue import REJECTED_RECORDS, TABLES
 from puretalk.database import quote_name
 from puretalk.errors import WarehouseError
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_text
-from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA, Table
+from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA, Row, Table
 from puretalk.warehouse.arrow import arrow_schema
 
 #: Number of assistants whose configurations are in memory at once.
