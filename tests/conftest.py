@@ -6,31 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from puretalk.demo import Account, DemoApi
-from puretalk.reporting import references
 
 #: What a developer's shell may hold and a test must not see.
 _SETTINGS = ("PURETALK_", "SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "CREDENTIALS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-
-
-def _parse_each_model_once() -> None:
-    """What a model reads follows from its text alone, and the tests build often: DuckDB is asked once a process."""
-    find = references.find_references
-    known: dict[str, tuple[references.Reference, ...]] = {}
-
-    def find_once(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[references.Reference, ...]:
-        if sql not in known:
-            known[sql] = find(connection, sql)
-        return known[sql]
-
-    references.find_references = find_once
-
-
-_parse_each_model_once()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -65,7 +65,7 @@ def test_in_a_checkout_the_project_is_the_checkout() -> None:
         ("PURETALK_PAGE_SIZE", "0", "PURETALK_PAGE_SIZE must be at least 1, not 0"),
         ("PURETALK_TIMEOUT", "-1", "PURETALK_TIMEOUT must be at least 0.001, not -1"),
         ("PURETALK_TIMEOUT", "nan", "PURETALK_TIMEOUT must be at least 0.001, not nan"),
-        ("PURETALK_FILE_MODE", "0640", "file_mode 0640 must be readable for the owner, writable for nobody"),
+        ("PURETALK_FILE_MODE", "0640", "file_mode 0640 must be readable for the owner and not writable"),
         ("PURETALK_FILE_MODE", "rw", "file_mode is 'rw', not an octal mode such as 0440"),
     ],
 )

@@ -77,7 +77,7 @@ class StorageSettings:
         except ValueError:
             raise ConfigurationError(f"file_mode is {self.file_mode!r}, not an octal mode such as 0440") from None
         if bits & 0o222 or not bits & 0o400 or bits > 0o777:
-            raise ConfigurationError(f"file_mode {self.file_mode} must be readable for the owner, writable for nobody")
+            raise ConfigurationError(f"file_mode {self.file_mode} must be readable for the owner and not writable")
         return bits
 
 
@@ -163,7 +163,7 @@ def find_project_dir(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings as they apply now. Raises ConfigurationError that names the setting and where its value stands."""
+    """The settings as they apply now. Raises ConfigurationError, which names the setting and its origin."""
     environment = os.environ if environment is None else environment
     project_dir = find_project_dir(environment)
     files = [_read_toml(project_dir / ".dlt" / name) for name in ("secrets.toml", "config.toml")]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 QUICKLY = 2.0
 MORE = "More: docs/operations.md (exit code {})"
 AGAIN = "Do: run the same command again whenever you like; there is nothing to repair."
-NOTHING = "State: nothing was published; readers get what they got."
+NOTHING = "State: nothing was published; readers get the same snapshot as before."
 
 #: Where a run is stopped, and what it says that it was at.
 BEFORE_THE_SWAP = {

@@ -11,7 +11,6 @@ from puretalk.api.endpoint import Endpoint
 from puretalk.errors import PuretalkError
 from puretalk.json_values import JSONObject
 
-
 #: Characters of an id that is asked for. httpx refuses URLs of more than 65,536 bytes; a character may take twelve.
 LONGEST_ID = 4_000
 

@@ -1,4 +1,11 @@
-"""The command line: it parses, calls and prints. `run` is the entry point of the installed `puretalk`."""
+"""The command line: it parses, calls and prints. `run` is the entry point of the installed `puretalk`.
+
+commands       a function for each command
+options        options that several commands share, and log lines for `-v`
+messages       what people and programs are told: failures, outcomes, status
+progress       the bar of a run, and how a signal ends it
+demonstration  `puretalk demo`
+"""
 
 from puretalk.cli.commands import run
 

@@ -27,10 +27,13 @@ from puretalk.cli.messages import (
 )
 from puretalk.cli.options import is_verbose, load, settings_options, verbose_option
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
+from puretalk.readers.formats import FORMAT_OF_SUFFIX, FORMATS, Format
 from puretalk.settings import Settings
 
 if TYPE_CHECKING:
     from puretalk.cli.progress import Progress
+    from puretalk.demo import DemoApi
+    from puretalk.operations.schedule import Kind
     from puretalk.sync.run import SyncOutcome
 
 
@@ -92,7 +95,7 @@ def sync(
 ) -> None:
     """Read the account, load what changed, publish a new snapshot.
 
-    Silent without a terminal when all is well. Readers are never in the way, and never see half of a sync.
+    Prints nothing without a terminal when all is well. Readers keep the old snapshot until the new one is published.
     """
     from puretalk.cli.progress import Progress
     from puretalk.operations import reports
@@ -100,7 +103,7 @@ def sync(
     from puretalk.sync.run import run_sync
 
     settings = load(data_dir, debug=debug, **flags)
-    if demo:  # never mixed into a real warehouse, never reported to those who watch over one
+    if demo:  # a folder of its own, and no report to those who watch over the real warehouse
         settings = _demo_settings(settings, data_dir)
         settings = replace(settings, operations=replace(settings.operations, ping_url="", metrics_file=""))
     options = SyncOptions(full_refresh, accept_deletions, wait, keep_work)
@@ -168,7 +171,7 @@ def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
 @click.option("--max-age", default="24h", show_default=True, help="With --check: how old it may be (90m, 2h, 1d).")
 @settings_options
 def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, debug: bool) -> None:
-    """What is published: how fresh it is, how many rows, where the cursor stands."""
+    """What is published: how fresh it is, how many rows, the newest updated_at."""
     from puretalk.readers.freshness import check_freshness, parse_age
     from puretalk.readers.published import read_published
 
@@ -187,12 +190,10 @@ def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, d
 
 @main.command()
 @click.argument("sql")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "md"]), help="Form of the result."
-)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Form of the result.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
 @settings_options
-def query(sql: str, form: str | None, out: Path | None, data_dir: Path | None, debug: bool) -> None:
+def query(sql: str, form: Format | None, out: Path | None, data_dir: Path | None, debug: bool) -> None:
     """Run SQL over the published snapshot: a table on a terminal, CSV elsewhere."""
     import duckdb
 
@@ -200,9 +201,8 @@ def query(sql: str, form: str | None, out: Path | None, data_dir: Path | None, d
     from puretalk.readers.results import render_frame
 
     settings = load(data_dir, debug=debug)
-    suffixes = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".md": "md"}
-    by_name = suffixes.get(out.suffix) if out else None
-    chosen: Any = form or by_name or ("table" if sys.stdout.isatty() and out is None else "csv")
+    by_name = FORMAT_OF_SUFFIX.get(out.suffix) if out else None
+    chosen = form or by_name or ("table" if sys.stdout.isatty() and out is None else "csv")
     with explained_errors(settings, debug=debug):
         try:
             frame = read(sql, data_dir=settings.data_dir)
@@ -299,7 +299,7 @@ def docs(as_html: bool, out: Path | None) -> None:
 @click.argument("kind", type=click.Choice(["cron", "systemd", "github-actions", "airflow", "dagster"]))
 @click.option("--every", "every_minutes", type=click.IntRange(1), default=15, show_default=True, help="Minutes.")
 @settings_options
-def schedule(kind: Any, every_minutes: int, data_dir: Path | None, debug: bool) -> None:
+def schedule(kind: Kind, every_minutes: int, data_dir: Path | None, debug: bool) -> None:
     """Print a ready recipe for a scheduler, with the paths of this installation."""
     from puretalk.operations.schedule import render
 
@@ -353,7 +353,7 @@ def demo_api(host: str, port: int, key: str, seed: int, assistants: int, **knobs
     """Run the embedded demo API by hand, until Ctrl-C."""
     from puretalk.demo import Account, serve
 
-    def announce(api: Any) -> None:
+    def announce(api: DemoApi) -> None:
         click.echo(f"PURETALK_BASE_URL={api.base_url} PURETALK_API_KEY={key} puretalk sync")
 
     serve(Account(seed, assistants), host, port, key, ready=announce, **knobs)
@@ -389,5 +389,5 @@ def run() -> None:
     finally:
         try:
             sys.stdout.flush()
-        except BrokenPipeError:  # `puretalk query … | head`: nobody is interested in the rest
+        except BrokenPipeError:  # `puretalk query … | head` closes the pipe early
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

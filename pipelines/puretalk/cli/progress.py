@@ -126,7 +126,7 @@ class Progress(Listener):
         state = (
             "the new snapshot was already published"
             if published
-            else "nothing was published; readers get what they got"
+            else "nothing was published; readers get the same snapshot as before"
         )
         print_failure(
             f"stopped by {name} while {_WORDS.get(self._step, 'publishing')}",

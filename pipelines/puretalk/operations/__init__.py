@@ -1,8 +1,8 @@
-"""Running puretalk unattended.
+"""Running it unattended.
 
-preflight   `puretalk check`: the key, the endpoint, the data directory
-schedule    `puretalk schedule`: recipes for cron, systemd, GitHub Actions, Airflow, Dagster
-reports     what a run reports at its start and its end: log, metrics, ping
-runlog      the log file of runs
-metrics     the metrics file for Prometheus
+preflight  what `puretalk check` asks before the first sync
+schedule   recipes for cron, systemd, GitHub Actions, Airflow and Dagster
+reports    what a run tells those who watch over it
+runlog     the log file of runs
+metrics    the Prometheus file
 """

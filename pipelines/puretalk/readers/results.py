@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import shutil
-from typing import Literal
 
 import pandas as pd
 
-Format = Literal["table", "csv", "json", "parquet", "md"]
+from puretalk.readers.formats import Format
 
 
 def render_frame(frame: pd.DataFrame, form: Format) -> bytes:

@@ -33,11 +33,21 @@ class Reference:
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
+#: SQL → what it reads, which follows from the text alone: a process that builds again asks the parser once.
+_FOUND: dict[str, tuple[Reference, ...]] = {}
+
+
 def find_references(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Reference, ...]:
     """The relations that one SELECT reads, in the order of the text; names of its own CTEs are not among them.
 
-    The connection lends its parser only. Raises UnreadableSQLError where the text is not exactly one SELECT.
+    Only the connection's parser is used. Raises UnreadableSQLError where the text is not exactly one SELECT.
     """
+    if sql not in _FOUND:
+        _FOUND[sql] = _parse(connection, sql)
+    return _FOUND[sql]
+
+
+def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Reference, ...]:
     answer = json.loads(connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0])
     if answer["error"]:
         line = sql.encode()[: int(answer.get("position") or 0)].decode(errors="ignore").count("\n") + 1

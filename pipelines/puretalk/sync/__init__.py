@@ -1,1 +1,16 @@
-"""A sync: what the warehouse knows, what the API says, what follows from both, and the load of it."""
+"""A sync: what the warehouse knows, what the API answers, what follows from both, and the load of it.
+
+run              one sync from the lock to the published snapshot: the order of the steps
+options          what one sync may do differently
+known            what the warehouse already holds
+comparison       the answers of this sync against what is known: new, changed, silent, older, rejected
+deletions        assistants that are missing: deleted, hidden, or unclear
+verdict          what is proved: exact, incomplete, held back, foreign account
+decision         the order of walks, comparison and deletions, up to the verdict
+spool            records on their way from the walk to the load
+batches          a decision as rows
+destination      what a dlt destination holds, in SQL
+source           the dlt source
+sync_run         the record of one sync: a row of sync_runs
+dlt_environment  the process environment in which dlt runs
+"""

@@ -1,1 +1,9 @@
-"""The data directory: the work file, the published snapshots, and the lock."""
+"""The data directory.
+
+work_file    the private copy in which a run happens, and how it is published
+snapshots    the published files, the link that readers follow, retention, rollback
+carry_over   a warehouse of an earlier release, brought to this release's tables and rules
+lock         one run at a time
+disk_errors  a full, read-only or forbidden disk as one error
+arrow        rows as Arrow tables
+"""
