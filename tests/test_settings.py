@@ -13,7 +13,9 @@ import pytest
 
 from puretalk.cli.commands import main
 from puretalk.errors import ConfigurationError
-from puretalk.settings import SETTINGS, Settings, find_project_dir, load_settings
+from puretalk.settings import SETTINGS, ApiSettings, DecisionSettings, Settings, find_project_dir, load_settings
+from puretalk.sync import source
+from puretalk.sync.options import SyncOptions
 from puretalk.sync.source import PuretalkSourceConfiguration, puretalk_source
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -136,6 +138,28 @@ def test_the_dlt_source_takes_its_defaults_from_the_settings() -> None:
     for setting in in_dlt:
         assert getattr(spec, setting.name) == parameters[setting.name].default == setting.default
     assert {"api_key", *(setting.name for setting in in_dlt)} == set(spec.get_resolvable_fields())
+
+
+def test_the_dlt_source_passes_every_setting_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[ApiSettings, DecisionSettings, SyncOptions]] = []
+    original = source.AccountReader
+
+    def listen(api: ApiSettings, bounds: DecisionSettings, options: SyncOptions) -> source.AccountReader:
+        told.append((api, bounds, options))
+        return original(api, bounds, options)
+
+    monkeypatch.setattr(source, "AccountReader", listen)
+    groups = {
+        group: {
+            setting.name: setting.default + 1
+            for setting in SETTINGS
+            if setting.group == group and setting.name not in ("api_key", "base_url")
+        }
+        for group in ("api", "decision")
+    }
+    puretalk_source("key", "https://elsewhere.example", **groups["api"], **groups["decision"], full_refresh=True)
+    expected = ApiSettings("key", "https://elsewhere.example", **groups["api"]), DecisionSettings(**groups["decision"])
+    assert told == [(*expected, SyncOptions(full_refresh=True))]
 
 
 def test_every_flag_that_sets_a_setting_names_its_variable() -> None:

@@ -36,7 +36,7 @@ EXIT_CODES: dict[int, str] = {
     5: "the API answered something unknown: see docs/operations.md",
     6: "the data broke a check or a model could not be built: look at the kept work file",
     7: "another run is at work: nothing to do",
-    8: "the warehouse folder cannot be used (disk full, read-only, a foreign file in the way)",
+    8: "the warehouse folder cannot be used (disk full, read-only, a foreign file, a newer release wrote it)",
     EXIT_INCOMPLETE: "published, but not exact: the API contradicted itself or changed while it was read",
     EXIT_HELD: (
         "published, but a person must look first: a mass deletion is held back, or the key belongs to another account"

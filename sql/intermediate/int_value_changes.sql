@@ -186,6 +186,7 @@ pairs as (
                 path,
                 role,
                 is_compared,
+                shape,
                 side,
                 unnest(steps) as step,
                 unnest(items) as item
@@ -196,7 +197,7 @@ pairs as (
             select
                 * exclude (role),
                 case
-                    when role = 'states' and starts_with(step, '[') then 'state'
+                    when role = 'states' and shape = 'list' then 'state'
                     when role = 'state' and step = '.prompt' then 'prompt'
                     when role = 'state' and step = '.children' then 'states'
                 end as role

@@ -30,7 +30,7 @@ Outcome = Literal["built", "updated", "unchanged", "removed"]
 
 
 @dataclass(frozen=True)
-class Step:
+class BuiltModel:
     """The outcome for one relation (`name`, as schema.name). `rows` is None for views and for what was not built; of an
     updated table it counts the rows of the touched assistants. `seconds` include the counting."""
 
@@ -44,7 +44,7 @@ class Step:
 class BuildReport:
     """What a build did. Failed checks are not in it: they raise. `warnings` are sentences for people."""
 
-    models: tuple[Step, ...]
+    models: tuple[BuiltModel, ...]
     checks: tuple[CheckResult, ...]
     warnings: tuple[str, ...] = field(default=())
 
@@ -86,7 +86,7 @@ def build_models(
     return BuildReport(steps, tuple(results), tuple(warnings))
 
 
-def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[Step]:
+def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltModel]:
     """Does what the plan says and writes the comments. Expects a database `intermediate` for the temporary tables.
 
     The touched assistants are marked first and not settled: what a build that fails has updated, the next one updates
@@ -99,11 +99,11 @@ def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[Step]:
     for removal in planned.removals:
         _remove(connection, removal)
         if not removal.is_replaced:
-            steps.append(Step(removal.relation, "removed", 0.0))
+            steps.append(BuiltModel(removal.relation, "removed", 0.0))
     steps += _update(connection, planned)
     for step in planned.models:
         if step.action is Action.KEEP:
-            steps.append(Step(step.relation, "unchanged", 0.0))
+            steps.append(BuiltModel(step.relation, "unchanged", 0.0))
         elif step.action in (Action.BUILD, Action.CREATE_VIEW):
             steps.append(_make(connection, step.model, properties))
             if step.model.kind == "table":
@@ -112,7 +112,7 @@ def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[Step]:
     return steps
 
 
-def _update(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[Step]:
+def _update(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltModel]:
     """Replaces the rows of the touched assistants: the same models are made in a small warehouse that holds no others,
     and the rows that come out take the place of theirs."""
     updated = [step.model for step in planned.models if step.action is Action.UPDATE]
@@ -127,11 +127,11 @@ def _update(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[Step]:
             start = time.perf_counter()
             planned.touched.replace_rows(model.relation)
             step = made[model.relation]
-            steps.append(Step(model.relation, "updated", step.seconds + time.perf_counter() - start, step.rows))
+            steps.append(BuiltModel(model.relation, "updated", step.seconds + time.perf_counter() - start, step.rows))
     return steps
 
 
-def _make(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> Step:
+def _make(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> BuiltModel:
     """Creates the model's relation in the current database, from what it reads there."""
     start = time.perf_counter()
     kind = "VIEW" if model.kind == "view" else "TABLE"
@@ -144,7 +144,7 @@ def _make(connection: duckdb.DuckDBPyConnection, model: Model, properties: Prope
     except duckdb.Error as error:
         raise name_failure(model, error) from error
     compare_with_contract(connection, model, properties)
-    return Step(model.relation, "built", time.perf_counter() - start, rows)
+    return BuiltModel(model.relation, "built", time.perf_counter() - start, rows)
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:

@@ -4,7 +4,7 @@
     ask the own address of assistants whose answer was older than the warehouse's
     say what is proved
 
-It only decides; `load` turns the decision into rows. The rules in plain prose: docs/how-a-sync-decides.md.
+It only decides; `batches` turns the decision into rows. The rules in plain prose: docs/how-a-sync-decides.md.
 """
 
 from __future__ import annotations
