@@ -15,6 +15,7 @@ from puretalk.cli.commands import main
 from puretalk.errors import ConfigurationError
 from puretalk.settings import SETTINGS, ApiSettings, DecisionSettings, Settings, find_project_dir, load_settings
 from puretalk.sync import source
+from puretalk.sync.account import AccountReader
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.source import PuretalkSourceConfiguration, puretalk_source
 
@@ -142,11 +143,10 @@ def test_the_dlt_source_takes_its_defaults_from_the_settings() -> None:
 
 def test_the_dlt_source_passes_every_setting_on(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[ApiSettings, DecisionSettings, SyncOptions]] = []
-    original = source.AccountReader
 
-    def listen(api: ApiSettings, bounds: DecisionSettings, options: SyncOptions) -> source.AccountReader:
+    def listen(api: ApiSettings, bounds: DecisionSettings, options: SyncOptions) -> AccountReader:
         told.append((api, bounds, options))
-        return original(api, bounds, options)
+        return AccountReader(api, bounds, options)
 
     monkeypatch.setattr(source, "AccountReader", listen)
     groups = {

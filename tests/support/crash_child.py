@@ -49,7 +49,7 @@ INSIDE: dict[str, tuple[str, int]] = {
     "walk: over": ("puretalk.sync.comparison:Comparison.settle_shared", 1),
     "dlt: before the first batch": ("puretalk.sync.batches:Loader.batches", 1),
     "dlt: in the second record": ("puretalk.sync.batches:Loader._add_assistant", 2),
-    "dlt: before the last batch": ("puretalk.sync.source:describe_run", 1),
+    "dlt: before the last batch": ("puretalk.sync.account:describe_run", 1),
     "dlt: extracted": ("dlt.pipeline.pipeline:Pipeline.extract:after", 1),
     "dlt: in normalize": ("dlt.normalize.normalize:Normalize.spool_files", 1),
     "dlt: after a normalized schema": ("dlt.normalize.normalize:Normalize.spool_schema_files:after", 1),

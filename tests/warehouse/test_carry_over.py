@@ -220,7 +220,7 @@ def test_a_run_that_dies_while_it_carries_over_changes_nothing(
     old.edit("UPDATE main.snapshot_info SET flattening_version = 0")
     before = old.published.resolve()
     with monkeypatch.context() as broken:
-        broken.setattr("puretalk.warehouse.carry_over.flatten_config", _die)
+        broken.setattr("puretalk.warehouse.rewriting.flatten_config", _die)
         with pytest.raises(RuntimeError, match="in the middle"):
             old.sync()
     assert old.published.resolve() == before

@@ -9,8 +9,9 @@ verdict          what is proved: exact, incomplete, held back, foreign account
 decision         the order of walks, comparison and deletions, up to the verdict
 spool            records on their way from the walk to the load
 batches          a decision as rows
-destination      what a dlt destination holds, in SQL
-source           the dlt source
+destination      what a destination holds, in SQL: a dlt pipeline's, or the work file
+account          an account that was read: a decision, and the batches that follow from it
+source           the dlt source, and the load of an account through dlt
 sync_run         the record of one sync: a row of sync_runs
 dlt_environment  the process environment in which dlt runs
 """

@@ -1,28 +1,37 @@
-"""What a pipeline's destination already holds, read in plain SQL: the known state that a sync compares with."""
+"""What a destination already holds, read in plain SQL: the known state that a sync compares with."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import duckdb
 
 from puretalk.assistants.flatten import DEVIATES
 from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
 from puretalk.catalogue import REJECTED_RECORDS, SYNC_RUNS, TABLES
-from puretalk.schema import Row, Table
+from puretalk.database import quote_name
+from puretalk.schema import STORAGE_SCHEMA, Row, Table
 from puretalk.sync.known import Known, KnownAssistant
+from puretalk.sync.sync_run import SyncRun
 
 if TYPE_CHECKING:
     from dlt import Pipeline
 
 
-class Destination:
-    """The tables of one pipeline's destination; where one does not exist yet, it counts as empty."""
+class Destination(ABC):
+    """The tables that a sync loads into; where one does not exist yet, it counts as empty."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self._columns = self._read_columns()
+    #: How the destination's SQL marks a parameter.
+    placeholder: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._columns: dict[str, set[str]] = {}
+        for table, column in self._read_columns():
+            self._columns.setdefault(table, set()).add(column)
 
     def bare_tables(self) -> frozenset[str]:
         """Tables that do not exist yet, or that lack a column of this version of puretalk."""
@@ -73,33 +82,87 @@ class Destination:
         )
         for start in range(0, len(assistant_ids), 500):
             some = assistant_ids[start : start + 500]
-            places = ", ".join(["%s"] * len(some))
+            places = ", ".join([self.placeholder] * len(some))
             for values in self._select(ASSISTANTS, columns, f"WHERE assistant_id IN ({places})", some):
                 yield {
                     name: _utc(value) if isinstance(value, datetime) else value
                     for name, value in zip(names, values, strict=True)
                 }
 
-    def _read_columns(self) -> dict[str, set[str]]:
-        pipeline = self._pipeline
-        if not pipeline.schema_names:
-            return {}
-        columns: dict[str, set[str]] = {}
-        with pipeline.sql_client() as client:
-            rows = client.execute_sql(
-                "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s",
-                client.dataset_name,
-            )
-        for table, column in rows or ():
-            columns.setdefault(table, set()).add(column)
-        return columns
-
-    def _select(self, table: Table, columns: str, condition: str = "", parameters: Iterable[str] = ()) -> list[Any]:
+    def _select(self, table: Table, columns: str, condition: str = "", parameters: Sequence[str] = ()) -> list[Any]:
         if table.name not in self._columns:
             return []
+        return self._query(f"SELECT {columns} FROM {self._relation(table)} {condition}", parameters)
+
+    @abstractmethod
+    def _read_columns(self) -> Iterable[tuple[str, str]]:
+        """(table, column) of everything in the schema that the sync loads into."""
+
+    @abstractmethod
+    def _relation(self, table: Table) -> str:
+        """The table's name in SQL."""
+
+    @abstractmethod
+    def _query(self, sql: str, parameters: Sequence[str]) -> list[Any]:
+        """All rows of a query."""
+
+
+class PipelineDestination(Destination):
+    """The destination of a dlt pipeline: any SQL engine that dlt knows."""
+
+    placeholder = "%s"
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        super().__init__()
+
+    def _read_columns(self) -> Iterable[tuple[str, str]]:
+        if not self._pipeline.schema_names:
+            return ()
         with self._pipeline.sql_client() as client:
-            name = client.make_qualified_table_name(table.name)
-            return list(client.execute_sql(f"SELECT {columns} FROM {name} {condition}", *parameters) or ())
+            dataset = client.dataset_name
+        return self._query(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s", [dataset]
+        )
+
+    def _relation(self, table: Table) -> str:
+        with self._pipeline.sql_client() as client:
+            return client.make_qualified_table_name(table.name)
+
+    def _query(self, sql: str, parameters: Sequence[str]) -> list[Any]:
+        with self._pipeline.sql_client() as client:
+            return list(client.execute_sql(sql, *parameters) or ())
+
+
+class WorkFileDestination(Destination):
+    """An open work file: what `puretalk sync` loads into, read without dlt."""
+
+    placeholder = "?"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        super().__init__()
+
+    def add_run(self, run: SyncRun) -> None:
+        """Add the run's own row, where a run has nothing else to write."""
+        row = run.to_row()
+        names, places = ", ".join(map(quote_name, row)), ", ".join(["?"] * len(row))
+        self._connection.execute(
+            f"INSERT INTO {self._relation(SYNC_RUNS)} ({names}) VALUES ({places})", [*row.values()]
+        )
+
+    def _read_columns(self) -> Iterable[tuple[str, str]]:
+        return self._query(
+            "SELECT table_name, column_name FROM duckdb_columns() "
+            "WHERE database_name = current_database() AND schema_name = ?",
+            [STORAGE_SCHEMA],
+        )
+
+    def _relation(self, table: Table) -> str:
+        return quote_name(STORAGE_SCHEMA, table.name)
+
+    def _query(self, sql: str, parameters: Sequence[str]) -> list[Any]:
+        return self._connection.execute(sql, parameters).fetchall()
 
 
 def _utc(moment: datetime | None) -> datetime | None:

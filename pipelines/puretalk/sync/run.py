@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError,
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 from puretalk.settings import Settings
+from puretalk.sync.account import AccountReader
+from puretalk.sync.destination import WorkFileDestination
 from puretalk.sync.dlt_environment import isolated_dlt
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.sync_run import SyncRun, parse_drift
@@ -142,12 +144,20 @@ def build_work_file(
 
 def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener) -> tuple[SyncRun, Verdict]:
     """Read the account into the work file; gives the run's record and the verdict."""
+    reader = AccountReader(settings.api, settings.decision, options, listener=listener, spool_dir=work.folder)
     try:
-        with isolated_dlt(work.folder):
-            from puretalk.sync.source import AccountReader, load_account
+        with ExitStack() as open_account:
+            with closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
+                destination = WorkFileDestination(connection)
+                account = open_account.enter_context(reader.read(destination))
+                if account.is_quiet:  # dlt takes a second to import, and has nothing to load
+                    run = account.conclude()
+                    destination.add_run(run)
+                    return run, account.decision.verdict
+            with isolated_dlt(work.folder):
+                from puretalk.sync.source import load_account
 
-            reader = AccountReader(settings.api, settings.decision, options, listener=listener, spool_dir=work.folder)
-            return load_account(reader, work.path, work.folder / "dlt")
+                return load_account(account, work.path, work.folder / "dlt"), account.decision.verdict
     except Exception as error:
         raise _find_cause(error) from error
 

@@ -10,94 +10,28 @@ replaced together with it; versions, rejected records and runs are only ever add
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import dlt
 import pyarrow as pa
-from anyio.from_thread import start_blocking_portal
 from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.common.schema.typing import TColumnSchema
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource, DltSource
 
-from puretalk.api.client import ApiClient
 from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
-from puretalk.catalogue import SYNC_RUNS, TABLES
-from puretalk.listener import SILENT, Listener
+from puretalk.catalogue import TABLES
 from puretalk.schema import STORAGE_SCHEMA, Table
 from puretalk.settings import ApiSettings, DecisionSettings
-from puretalk.sync.batches import EMPTIED, Batch, Loader
-from puretalk.sync.decision import Decision, decide
-from puretalk.sync.destination import Destination
+from puretalk.sync.account import AccountRead, AccountReader
+from puretalk.sync.batches import EMPTIED, Batch
+from puretalk.sync.destination import PipelineDestination
 from puretalk.sync.options import SyncOptions
-from puretalk.sync.spool import Spool
-from puretalk.sync.sync_run import SyncRun, describe_run
-from puretalk.sync.verdict import Verdict
+from puretalk.sync.sync_run import SyncRun
 from puretalk.warehouse.arrow import arrow_schema
-
-
-class AccountReader:
-    """Reads the account while dlt extracts: decides, and yields batches of rows. One object serves one run.
-
-    `decision` and `run` are set when everything has been read. `spool_dir`: None for the system's temporary folder.
-    """
-
-    def __init__(
-        self,
-        api: ApiSettings,
-        bounds: DecisionSettings,
-        options: SyncOptions = SyncOptions(),
-        *,
-        listener: Listener = SILENT,
-        spool_dir: Path | None = None,
-    ) -> None:
-        self._api = api
-        self._bounds = bounds
-        self._options = options
-        self._listener = listener
-        self._spool_dir = spool_dir
-        self.decision: Decision | None = None
-        self.run: SyncRun | None = None
-
-    def batches(self) -> Iterator[Batch]:
-        """Batches of rows for the current dlt pipeline; the last one holds the run's own row."""
-        destination = Destination(dlt.current.pipeline())
-        now = _monotonic_clock(destination.latest_moment())
-        started_at = now()
-        known = destination.read_known()
-        with tempfile.TemporaryFile(dir=self._spool_dir) as file, start_blocking_portal() as portal:
-            spool = Spool(file)
-
-            async def read() -> tuple[Decision, int]:
-                async with ApiClient(self._api, listener=self._listener, now=now) as client:
-                    decision = await decide(
-                        client, known, spool, self._bounds, self._options, now=now, listener=self._listener
-                    )
-                    return decision, client.retries
-
-            decision, retries = portal.call(read)
-            loader = Loader(decision, destination)
-            last = Batch(bare=destination.bare_tables())
-            yield from loader.batches()
-            loader.add_shared(last)
-            loader.add_rejected(last)
-            run = describe_run(
-                decision,
-                started_at=started_at,
-                finished_at=now(),
-                versions=loader.versions,
-                rows_loaded=loader.loaded,
-                retries=retries,
-            )
-            last.add(SYNC_RUNS, run.to_row())
-            standing = decision.comparison.standing.values()
-            last.cursor = max((each.updated_at for each in standing if each.updated_at), default=None)
-            self.decision, self.run = decision, run
-            yield last
 
 
 @configspec
@@ -151,11 +85,18 @@ def puretalk_source(
         max_walks=max_walks, deletion_cap_share=deletion_cap_share, deletion_cap_minimum=deletion_cap_minimum
     )
     options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions)
-    return build_resources(AccountReader(api, bounds, options))
+    reader = AccountReader(api, bounds, options)
+
+    def batches() -> Iterator[Batch]:
+        destination = PipelineDestination(dlt.current.pipeline())
+        with reader.read(destination) as account:
+            yield from account.batches(destination)
+
+    return build_resources(batches)
 
 
-def load_account(reader: AccountReader, database: Path, folder: Path) -> tuple[SyncRun, Verdict]:
-    """Load the account into a DuckDB file; returns the run's record and the verdict.
+def load_account(account: AccountRead, database: Path, folder: Path) -> SyncRun:
+    """Load an account that was read into a DuckDB file; returns the run's record.
 
     `folder` is dlt's working folder. It must be new for each run: dlt would load packages of an earlier run from it,
     which was never published."""
@@ -165,21 +106,21 @@ def load_account(reader: AccountReader, database: Path, folder: Path) -> tuple[S
         destination=dlt.destinations.duckdb(str(database)),
         dataset_name=STORAGE_SCHEMA,
     )
-    source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(reader)
+
+    def batches() -> Iterator[Batch]:
+        yield from account.batches(PipelineDestination(dlt.current.pipeline()))
+
+    source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(batches)
     pipeline.run(source, loader_file_format="parquet")
-    if reader.run is None or reader.decision is None:
-        raise RuntimeError("dlt ended the load without reading the account")
-    return reader.run, reader.decision.verdict
+    if account.run is None:
+        raise RuntimeError("dlt ended the load without asking for the rows")
+    return account.run
 
 
-def build_resources(reader: AccountReader) -> list[DltResource]:
-    """The account's reader as one hidden resource, and a transformer on it for each table."""
-
-    def account() -> Iterator[Batch]:  # dlt takes functions, not methods
-        yield from reader.batches()
-
-    batches = dlt.resource(account, name="account", selected=False)
-    return [batches, *(_table_resource(table, batches) for table in TABLES.values())]
+def build_resources(batches: Callable[[], Iterator[Batch]]) -> list[DltResource]:
+    """The batches of rows as one hidden resource, and a transformer on it for each table."""
+    account = dlt.resource(batches, name="account", selected=False)
+    return [account, *(_table_resource(table, account) for table in TABLES.values())]
 
 
 def _table_resource(table: Table, batches: DltResource) -> DltResource:
@@ -237,15 +178,3 @@ def _write_disposition(table: Table) -> Any:
     if table in (ASSISTANTS, USERS, VOICES):
         return {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
     return "append"
-
-
-def _monotonic_clock(not_before: datetime | None) -> Callable[[], datetime]:
-    """The time, always later than every time in the warehouse: a clock set back must not reorder history."""
-    latest = not_before or datetime.min.replace(tzinfo=UTC)
-
-    def now() -> datetime:
-        nonlocal latest
-        latest = max(datetime.now(UTC), latest + timedelta(microseconds=1))
-        return latest
-
-    return now

@@ -1,9 +1,11 @@
 """The data directory.
 
-work_file    the private copy in which a run happens, and how it is published
-snapshots    the published files, the link that readers follow, retention, rollback
-carry_over   a warehouse of an earlier release, brought to this release's tables and rules
-lock         one run at a time
-disk_errors  a full, read-only or forbidden disk as one error
-arrow        rows as Arrow tables
+work_file      the private copy in which a run happens, and how it is published
+snapshots      the published files, the link that readers follow, retention, rollback
+carry_over     a warehouse of an earlier release, brought to this release's tables and rules
+rewriting      rows written again from what the warehouse holds itself
+stored_tables  names and columns of the tables in a work file
+lock           one run at a time
+disk_errors    a full, read-only or forbidden disk as one error
+arrow          rows as Arrow tables
 """

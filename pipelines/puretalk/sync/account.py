@@ -1,0 +1,128 @@
+"""Read the account once: decide, then give what follows as batches of rows. Knows nothing of dlt."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from anyio.from_thread import start_blocking_portal
+
+from puretalk.api.client import ApiClient
+from puretalk.catalogue import SYNC_RUNS
+from puretalk.listener import SILENT, Listener
+from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.sync.batches import Batch, Loader, StoredAssistants
+from puretalk.sync.decision import Decision, decide
+from puretalk.sync.destination import Destination
+from puretalk.sync.options import SyncOptions
+from puretalk.sync.spool import Spool
+from puretalk.sync.sync_run import SyncRun, describe_run
+
+
+class AccountRead:
+    """An account that was read against a destination; its spool is open. `run` is set when all batches were taken."""
+
+    def __init__(
+        self,
+        decision: Decision,
+        bare: frozenset[str],
+        *,
+        started_at: datetime,
+        retries: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.decision = decision
+        self.run: SyncRun | None = None
+        self._bare = bare
+        self._started_at = started_at
+        self._retries = retries
+        self._now = now
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the run's own row is all that there is to write: no row, and no table or column that is missing."""
+        comparison = self.decision.comparison
+        return not (
+            self._bare
+            or self.decision.deleted
+            or next(comparison.ids_to_load(), None)
+            or comparison.changed_shared()
+            or comparison.rejected.keys() - comparison.known.rejected
+        )
+
+    def conclude(self, versions: int = 0, rows_loaded: int = 0) -> SyncRun:
+        """The record of the run, which wrote so many versions and rows."""
+        self.run = describe_run(
+            self.decision,
+            started_at=self._started_at,
+            finished_at=self._now(),
+            versions=versions,
+            rows_loaded=rows_loaded,
+            retries=self._retries,
+        )
+        return self.run
+
+    def batches(self, stored: StoredAssistants) -> Iterator[Batch]:
+        """All rows to write, in batches; the last one holds the run's own row."""
+        loader = Loader(self.decision, stored)
+        last = Batch(bare=self._bare)
+        yield from loader.batches()
+        loader.add_shared(last)
+        loader.add_rejected(last)
+        last.add(SYNC_RUNS, self.conclude(loader.versions, loader.loaded).to_row())
+        standing = self.decision.comparison.standing.values()
+        last.cursor = max((each.updated_at for each in standing if each.updated_at), default=None)
+        yield last
+
+
+class AccountReader:
+    """What reading an account needs. `spool_dir`: None for the system's temporary folder."""
+
+    def __init__(
+        self,
+        api: ApiSettings,
+        bounds: DecisionSettings,
+        options: SyncOptions = SyncOptions(),
+        *,
+        listener: Listener = SILENT,
+        spool_dir: Path | None = None,
+    ) -> None:
+        self._api = api
+        self._bounds = bounds
+        self._options = options
+        self._listener = listener
+        self._spool_dir = spool_dir
+
+    @contextmanager
+    def read(self, destination: Destination) -> Iterator[AccountRead]:
+        """Read the account against what the destination holds, and decide. Errors: those of `puretalk.errors`."""
+        now = _monotonic_clock(destination.latest_moment())
+        started_at = now()
+        known = destination.read_known()
+        with tempfile.TemporaryFile(dir=self._spool_dir) as file, start_blocking_portal() as portal:
+            spool = Spool(file)
+
+            async def read() -> tuple[Decision, int]:
+                async with ApiClient(self._api, listener=self._listener, now=now) as client:
+                    decision = await decide(
+                        client, known, spool, self._bounds, self._options, now=now, listener=self._listener
+                    )
+                    return decision, client.retries
+
+            decision, retries = portal.call(read)
+            yield AccountRead(decision, destination.bare_tables(), started_at=started_at, retries=retries, now=now)
+
+
+def _monotonic_clock(not_before: datetime | None) -> Callable[[], datetime]:
+    """The time, always later than every time in the warehouse: a clock set back must not reorder history."""
+    latest = not_before or datetime.min.replace(tzinfo=UTC)
+
+    def now() -> datetime:
+        nonlocal latest
+        latest = max(datetime.now(UTC), latest + timedelta(microseconds=1))
+        return latest
+
+    return now

@@ -1,0 +1,133 @@
+"""Write the rows of a warehouse again, from what it holds itself. Used by `carry_over`, within its transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from puretalk.assistants.flatten import DEVIATES, Flattened, flatten_shared
+from puretalk.assistants.stored import flatten_config, read_shared
+from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES, USERS, VOICES
+from puretalk.catalogue import REJECTED_RECORDS
+from puretalk.database import quote_name
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_text
+from puretalk.schema import Row, Table
+from puretalk.warehouse.arrow import arrow_schema
+from puretalk.warehouse.stored_tables import columns_of, relation_of
+
+#: Number of assistants whose configurations are in memory at once.
+_AT_ONCE = 1_000
+
+
+def restate_hashes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write every stored configuration in this release's canonical form, and its content hash with it.
+
+    `write_shared_again` restates the hash of a user or voice together with its row.
+    """
+    for ids in _ids(connection):
+        stored = connection.execute(
+            f"SELECT assistant_id, observed_at, content_hash, config FROM {relation_of(ASSISTANT_VERSIONS)} "
+            "WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))",
+            [ids],
+        ).fetchall()
+        rows = []
+        for assistant_id, observed_at, before, config in stored:
+            text = canonical_json(json.loads(config))
+            rows.append(
+                {"id": assistant_id, "at": observed_at, "before": before, "after": hash_text(text), "config": text}
+            )
+        with _registered(connection, pa.Table.from_pylist(rows)) as restated:
+            connection.execute(
+                f"UPDATE {relation_of(ASSISTANTS)} AS row SET content_hash = restated.after "
+                f"FROM {restated} AS restated "
+                "WHERE row.assistant_id = restated.id AND row.content_hash = restated.before"
+            )
+            connection.execute(
+                f"UPDATE {relation_of(ASSISTANT_VERSIONS)} AS row "
+                f"SET content_hash = restated.after, config = restated.config FROM {restated} AS restated "
+                "WHERE row.assistant_id = restated.id AND row.observed_at = restated.at"
+            )
+    rejected = connection.execute(f"SELECT record_hash, record FROM {relation_of(REJECTED_RECORDS)}").fetchall()
+    for record_hash, record in rejected:
+        text = canonical_json(json.loads(record))
+        connection.execute(
+            f"UPDATE {relation_of(REJECTED_RECORDS)} SET record_hash = ?, record = ? WHERE record_hash = ?",
+            [hash_text(text), text, record_hash],
+        )
+
+
+def flatten_again(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the rows of every assistant again, from its newest configuration."""
+    tables = [table for table in (ASSISTANTS, *CHILD_TABLES) if columns_of(connection, table.name)]
+    for ids in _ids(connection):
+        newest = connection.execute(
+            f"""SELECT version.config, row.updated_at, row.first_seen_at, row.deleted_at, row.extra
+                FROM {relation_of(ASSISTANTS)} AS row
+                JOIN {relation_of(ASSISTANT_VERSIONS)} AS version
+                  ON version.assistant_id = row.assistant_id AND version.content_hash = row.content_hash
+                WHERE row.assistant_id IN (SELECT unnest(?::VARCHAR[]))
+                QUALIFY row_number() OVER (PARTITION BY version.assistant_id ORDER BY version.observed_at DESC) = 1""",
+            [ids],
+        ).fetchall()
+        rows: dict[str, list[Row]] = {table.name: [] for table in tables}
+        found = []
+        for config, updated_at, first_seen_at, deleted_at, extra in newest:
+            flat = flatten_config(json.loads(config), updated_at)
+            found.append(flat.assistant_id)
+            times = {"first_seen_at": first_seen_at, "deleted_at": deleted_at}
+            rows[ASSISTANTS.name].append({**flat.assistant, **times, "extra": _extra(flat, extra)})
+            for table in CHILD_TABLES:
+                rows.setdefault(table.name, []).extend(flat.rows[table.name])
+        for table in tables:
+            connection.execute(
+                f"DELETE FROM {relation_of(table)} WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))", [found]
+            )
+            _insert(connection, table, rows[table.name])
+
+
+def write_shared_again(connection: duckdb.DuckDBPyConnection, hash_value: Callable[[JSONValue], str]) -> None:
+    """Write users and voices again from their own rows, which were written with this content hash: a field that had no
+    column was kept in `extra`."""
+    for table in (USERS, VOICES):
+        names = [column.name for column in table.columns]
+        stored = connection.execute(f"SELECT {', '.join(map(quote_name, names))} FROM {relation_of(table)}").fetchall()
+        rows = [
+            flatten_shared(read_shared(table, dict(zip(names, values, strict=True)), hash_value)) for values in stored
+        ]
+        connection.execute(f"DELETE FROM {relation_of(table)}")
+        _insert(connection, table, rows)
+
+
+def _extra(flat: Flattened, before: str | None) -> str | None:
+    """The new `extra`. Only the old one knows the deviation from a shared voice or user, so it is kept."""
+    kept: JSONObject = json.loads(before) if before else {}
+    whole = {**flat.extra, DEVIATES: kept[DEVIATES]} if DEVIATES in kept else flat.extra
+    return canonical_json(whole) if whole else None
+
+
+def _ids(connection: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
+    """The ids of all assistants in groups, because their configurations may not fit into memory together."""
+    rows = connection.execute(f"SELECT assistant_id FROM {relation_of(ASSISTANTS)} ORDER BY 1").fetchall()
+    for start in range(0, len(rows), _AT_ONCE):
+        yield [assistant_id for (assistant_id,) in rows[start : start + _AT_ONCE]]
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[Row]) -> None:
+    if rows:
+        names = ", ".join(quote_name(column.name) for column in table.columns)
+        with _registered(connection, pa.Table.from_pylist(rows, schema=arrow_schema(table))) as batch:
+            connection.execute(f"INSERT INTO {relation_of(table)} ({names}) SELECT {names} FROM {batch}")
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[str]:
+    """The name under which SQL finds the rows."""
+    connection.register("carried_over", rows)
+    try:
+        yield "carried_over"
+    finally:
+        connection.unregister("carried_over")
