@@ -72,6 +72,12 @@ INSIDE: dict[str, tuple[str, int]] = {
     "end: after old snapshots are deleted": ("puretalk.warehouse.work_file:Warehouse.delete_old_snapshots:after", 1),
 }
 
+#: Moments of a sync that has nothing to load.
+OF_QUIET: dict[str, tuple[str, int]] = {
+    "quiet: before its row": ("puretalk.sync.destination:WorkFileDestination.add_run", 1),
+    "quiet: after its row": ("puretalk.sync.destination:WorkFileDestination.add_run:after", 1),
+}
+
 #: Moments of a sync that builds models.
 OF_MODELS = ("models", "models: built")
 
@@ -199,8 +205,9 @@ def _sync_and_exit(request: dict[str, Any], writer: int) -> None:
 
     code, told = 1, {"run": {}, "error": ""}
     try:
-        if moment in INSIDE:
-            _arm(*INSIDE[moment])
+        inside = INSIDE | OF_QUIET
+        if moment in inside:
+            _arm(*inside[moment])
         if moment == "models: built":
             _arm("puretalk.reporting.build:build_models:after", 1)
         outcome = run_sync(settings, SyncOptions(**request["options"]), listener=DeadlyListener())

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 from support import oracle
-from support.crash_child import MOMENTS, OF_MODELS, Ended, Syncs
+from support.crash_child import MOMENTS, OF_MODELS, OF_QUIET, Ended, Syncs
 from support.storm import select, settings_for
 
 from puretalk.demo import Account, DemoApi
@@ -189,13 +189,21 @@ def test_a_killed_full_refresh_needs_no_repair(scene: Scene) -> None:
     check_kills_of_later_syncs(scene, REFRESH, full_refresh=True)
 
 
+def test_a_killed_quiet_sync_needs_no_repair(scene: Scene) -> None:
+    scene.sync()
+    for moment in OF_QUIET:
+        assert scene.kill(kill_at=moment).status == KILLED, f"no quiet sync ever comes to {moment!r}"
+        assert scene.sync().run["rows_loaded"] == 0
+
+
 def test_a_sync_killed_at_any_moment_needs_no_repair(scene: Scene) -> None:
     check_kills_at_random(scene, RANDOM_SHORT, seed=1)
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [moment for moment in MOMENTS if moment != "work: carry over"])
 def test_a_first_sync_may_die_anywhere(scene: Scene, moment: str) -> None:
+    """It has nothing to carry over."""
     check_kills_of_a_first_sync(scene, moment)
 
 
