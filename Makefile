@@ -60,7 +60,7 @@ setup: .venv/ready
 lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(if $(wildcard .sqlfluff),$(BIN)/sqlfluff lint sql)
+	$(BIN)/sqlfluff lint sql
 	$(BIN)/codespell
 
 types: .venv/ready
@@ -70,6 +70,7 @@ types: .venv/ready
 format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/sqlfluff fix --quiet sql
 
 # Versions and hashes only: no address of any registry.
 lock:
