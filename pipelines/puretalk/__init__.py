@@ -13,11 +13,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from puretalk.release import VERSION
+
 if TYPE_CHECKING:
     from puretalk.readers.connection import connect, read, table
     from puretalk.sync.source import puretalk_source
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["__version__", "connect", "puretalk_source", "read", "table"]
 
 _HOMES = {

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from puretalk import __version__
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -28,6 +27,7 @@ from puretalk.cli.messages import (
 from puretalk.cli.options import is_verbose, load, settings_options, verbose_option
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
 from puretalk.readers.formats import FORMAT_OF_SUFFIX, FORMATS, Format
+from puretalk.release import VERSION
 from puretalk.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="puretalk")
+@click.version_option(VERSION, prog_name="puretalk")
 def main() -> None:
     """Sync a PureTalk AI account into a DuckDB warehouse, and read it."""
 

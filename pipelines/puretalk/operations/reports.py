@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from puretalk import __version__
 from puretalk.api.origin import is_loopback
 from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, WarehouseBusyError
 from puretalk.listener import Step
 from puretalk.operations.metrics import write_metrics
 from puretalk.operations.runlog import append_event
+from puretalk.release import VERSION
 from puretalk.settings import Settings
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def report_failure(
 
 
 def _report(settings: Settings, run: dict[str, Any]) -> None:
-    append_event(settings, "run", {"version": __version__, **run})
+    append_event(settings, "run", {"version": VERSION, **run})
     if run["outcome"] == "busy":
         return
     trouble = write_metrics(
@@ -132,7 +132,7 @@ def _get(ping_url: str, event: str) -> str | None:
             return "ping_url must begin with https://"
         path = url.path if event == "success" else f"{url.path.rstrip('/')}/{event}"
         request = urllib.request.Request(
-            url._replace(path=path, fragment="").geturl(), headers={"User-Agent": f"puretalk/{__version__}"}
+            url._replace(path=path, fragment="").geturl(), headers={"User-Agent": f"puretalk/{VERSION}"}
         )
         proxies = [urllib.request.ProxyHandler({})] if is_local else []
         with urllib.request.build_opener(_NoRedirect, *proxies).open(request, timeout=PING_SECONDS):

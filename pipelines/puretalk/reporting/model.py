@@ -19,9 +19,9 @@ from typing import Literal
 
 import duckdb
 
-import puretalk
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError
+from puretalk.release import PACKAGE_DIR
 from puretalk.reporting.references import Reference, UnreadableSQLError, find_references
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 
@@ -61,8 +61,8 @@ class Model:
 
 def sql_folder() -> Path:
     """The folder of our own models: `sql/` of the checkout, or the copy in the installed package."""
-    packaged = Path(puretalk.__file__).parent / "sql"
-    return packaged if packaged.is_dir() else Path(puretalk.__file__).parents[2] / "sql"
+    packaged = PACKAGE_DIR / "sql"
+    return packaged if packaged.is_dir() else PACKAGE_DIR.parents[1] / "sql"
 
 
 def read_models(

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import duckdb
 
-from puretalk import __version__
 from puretalk.assistants.versions import CONTENT_HASHES, CURRENT, UNWRITTEN, VERSION_COLUMNS, Versions
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_name
 from puretalk.errors import WarehouseError
+from puretalk.release import VERSION
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
 from puretalk.warehouse.stored_tables import columns_of, relation_of
 
@@ -33,7 +33,7 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
     newer = [what for name, what in _NAMES.items() if getattr(written, name) > getattr(to, name)]
     if newer:
         raise WarehouseError(
-            f"puretalk {release} wrote this warehouse, and this is puretalk {__version__}, which is older: it does not "
+            f"puretalk {release} wrote this warehouse, and this is puretalk {VERSION}, which is older: it does not "
             f"know {' and '.join(newer)} of that release",
             action=f"Install puretalk {release} or newer. To go back to an older release: docs/upgrading.md.",
         )

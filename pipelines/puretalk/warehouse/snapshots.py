@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from puretalk.database import OFFLINE
 from puretalk.errors import WarehouseError
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.settings import RetentionSettings
@@ -292,9 +293,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 _VERIFY_SECONDS = 120
-_VERIFY = """
+_VERIFY = f"""
 import sys, duckdb
-connection = duckdb.connect(sys.argv[1], read_only=True, config={"autoinstall_known_extensions": "false"})
+connection = duckdb.connect(sys.argv[1], read_only=True, config={OFFLINE!r})
 print(connection.execute("SELECT snapshot_id FROM main.snapshot_info").fetchone()[0])
 """
 

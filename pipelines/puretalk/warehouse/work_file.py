@@ -17,12 +17,12 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk import __version__
 from puretalk.assistants.versions import CURRENT, VERSION_COLUMNS
 from puretalk.catalogue import TABLES
 from puretalk.database import OFFLINE, quote_literal
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step
+from puretalk.release import VERSION
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 from puretalk.settings import RetentionSettings, Settings
 from puretalk.warehouse.carry_over import carry_over
@@ -244,7 +244,7 @@ def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: dateti
             SELECT ?, ?, (SELECT max(run_id) FROM {STORAGE_SCHEMA}.sync_runs),
                    (SELECT count(*) FROM {STORAGE_SCHEMA}.assistants),
                    (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions), ?, ?, ?, ?""",
-        [snapshot_id, moment, CURRENT.tables, CURRENT.flattening, CURRENT.content_hash, __version__],
+        [snapshot_id, moment, CURRENT.tables, CURRENT.flattening, CURRENT.content_hash, VERSION],
     )
     connection.execute("CHECKPOINT")
 

@@ -1,0 +1,8 @@
+"""Which release of puretalk this is, and where its files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+VERSION = "0.1.0"
+PACKAGE_DIR = Path(__file__).parent
