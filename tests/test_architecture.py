@@ -19,10 +19,10 @@ ROOMS = [
     ("errors", "database", "demo", "release"),
     ("json_values", "listener", "schema", "settings"),
     ("api",),
-    ("assistants",),
+    ("endpoints",),
     ("catalogue",),
     ("warehouse",),
-    ("reporting",),
+    ("models",),
     ("sync",),
     ("readers",),
     ("operations",),
@@ -39,7 +39,7 @@ LIBRARIES = {
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
     "rich": {"cli/progress.py"},
-    "jinja2": {"dashboard", "reporting/dictionary.py"},
+    "jinja2": {"dashboard", "models/dictionary.py"},
     "filelock": {"warehouse/lock.py"},
 }
 

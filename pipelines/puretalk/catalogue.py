@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from puretalk.assistants.tables import ASSISTANT_TABLES
+from puretalk.endpoints.assistants.tables import ASSISTANT_TABLES
 from puretalk.schema import Column, Table
 
 REJECTED_RECORDS = Table(

@@ -25,9 +25,9 @@ from puretalk.api.pages import Page, fetch_page, fetch_pages
 from puretalk.api.records import Answer, fetch_record
 from puretalk.api.retries import parse_retry_after
 from puretalk.api.transport import FOREIGN_LOGGERS
-from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
 from puretalk.demo.server import Fault
+from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError, PuretalkError, RetryLaterError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError, parse_json
 from puretalk.listener import SILENT, Listener

@@ -12,8 +12,8 @@ import pytest
 
 from puretalk.api.client import ApiClient
 from puretalk.api.walk import Walk, walk_pages
-from puretalk.assistants.endpoint import ENDPOINT
 from puretalk.demo import Account, DemoApi
+from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.json_values import JSONValue
 from puretalk.listener import Listener
 from puretalk.settings import ApiSettings

@@ -19,7 +19,7 @@ from benchmarks.models import fill
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from puretalk.dashboard import write_dashboard
-from puretalk.reporting.build import build_models
+from puretalk.models.build import build_models
 
 #: Notes on the page's own clock when it is ready and when an assistant is shown.
 _STOPWATCH = """

@@ -18,7 +18,7 @@ import duckdb
 from support.warehouses import observe, open_warehouse
 
 from puretalk.demo.account import Account
-from puretalk.reporting.build import build_models
+from puretalk.models.build import build_models
 
 _SENTENCES = (
     "Speak slowly.",

@@ -17,7 +17,7 @@ from support.warehouses import observe, open_warehouse
 
 from puretalk.dashboard import write_dashboard
 from puretalk.demo import Account
-from puretalk.reporting.build import build_models
+from puretalk.models.build import build_models
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 8, 20, 6, tzinfo=UTC)

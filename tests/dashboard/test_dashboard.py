@@ -28,8 +28,8 @@ from puretalk.dashboard.redaction import SHAREABLE
 from puretalk.dashboard.spec import Chart, Detail, Table, Tile, load_spec
 from puretalk.demo import Account
 from puretalk.errors import ConfigurationError, WarehouseError
-from puretalk.reporting.build import build_models
-from puretalk.reporting.model import sql_folder
+from puretalk.models.build import build_models
+from puretalk.models.model import sql_folder
 
 SECRETS: dict[str, Any] = {
     "prompt": "secret-prompt",

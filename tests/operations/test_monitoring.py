@@ -27,6 +27,7 @@ from puretalk.operations.metrics import METRICS
 from puretalk.operations.reports import report_failure, report_start, report_success
 from puretalk.operations.runlog import append_event, log_folder
 from puretalk.readers.freshness import check_freshness, parse_age
+from puretalk.release import VERSION
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
 from puretalk.settings import ApiSettings, Settings
 from puretalk.sync.run import SyncOutcome
@@ -264,7 +265,7 @@ def test_a_run_is_one_line_of_the_log(settings: Settings) -> None:
     assert datetime.fromisoformat(line.pop("time")) <= datetime.now(UTC)
     assert line == {
         "event": "run",
-        "version": "0.1.0",
+        "version": VERSION,
         "run_id": "20261122T115900Z-ab",
         "command": "sync",
         "outcome": "published",
@@ -285,7 +286,7 @@ def test_a_run_that_failed_is_one_line_too(settings: Settings) -> None:
     assert line.pop("time").endswith("Z")
     assert line == {
         "event": "run",
-        "version": "0.1.0",
+        "version": VERSION,
         "run_id": None,
         "command": "sync",
         "outcome": "failed",

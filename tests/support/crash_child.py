@@ -160,12 +160,12 @@ def _serve() -> None:
     import dlt.normalize.normalize
     import dlt.pipeline.pipeline  # noqa: F401
 
-    import puretalk.reporting.build
+    import puretalk.models.build
     import puretalk.sync.run
     import puretalk.sync.source
 
     if "with-models" not in sys.argv:
-        puretalk.reporting.build.build_models = lambda *_, **__: None  # type: ignore[assignment]
+        puretalk.models.build.build_models = lambda *_, **__: None  # type: ignore[assignment]
     _say("ready")
     while line := sys.stdin.readline():
         request = json.loads(line)
@@ -209,7 +209,7 @@ def _sync_and_exit(request: dict[str, Any], writer: int) -> None:
         if moment in inside:
             _arm(*inside[moment])
         if moment == "models: built":
-            _arm("puretalk.reporting.build:build_models:after", 1)
+            _arm("puretalk.models.build:build_models:after", 1)
         outcome = run_sync(settings, SyncOptions(**request["options"]), listener=DeadlyListener())
         code = outcome.exit_code
         told["run"] = {name: getattr(outcome.run, name) for name in ("rows_loaded", "versions", "walks")}

@@ -13,7 +13,7 @@ from typing import Any
 from support.warehouses import observe, open_warehouse
 
 from puretalk.demo import Account
-from puretalk.reporting.build import build_models
+from puretalk.models.build import build_models
 
 SYNCED_AT = datetime(2026, 11, 20, 6, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.reporting.build import build_models
+from puretalk.models.build import build_models
 
 
 def write(path: Path, text: str) -> None:

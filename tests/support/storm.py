@@ -178,4 +178,4 @@ def select(database: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def skip_models(environment: pytest.MonkeyPatch) -> None:
     """Syncs in this process build no models: most of a small sync's time, and no part of what a storm tests."""
-    environment.setattr("puretalk.reporting.build.build_models", lambda *_, **__: None)
+    environment.setattr("puretalk.models.build.build_models", lambda *_, **__: None)

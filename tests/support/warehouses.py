@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from puretalk.assistants.flatten import flatten_assistant, flatten_shared
 from puretalk.catalogue import TABLES
+from puretalk.endpoints.assistants.flatten import flatten_assistant, flatten_shared
 from puretalk.json_values import canonical_json
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA, ColumnType
 from puretalk.warehouse.work_file import describe

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from puretalk.api.client import ApiClient
-from puretalk.assistants.flatten import flatten_assistant
 from puretalk.demo import MISSING, Account, DemoApi
+from puretalk.endpoints.assistants.flatten import flatten_assistant
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.comparison import Observation
 from puretalk.sync.decision import Decision, decide

@@ -15,9 +15,9 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from support import oracle
 from support.plain_runs import rows_loaded, run_plainly
 
-from puretalk.assistants.tables import CHILD_TABLES
 from puretalk.catalogue import TABLES
 from puretalk.demo import MISSING, Account, DemoApi
+from puretalk.endpoints.assistants.tables import CHILD_TABLES
 from puretalk.errors import KeyRejectedError
 from puretalk.schema import SQL_TYPES
 from puretalk.sync import batches, source

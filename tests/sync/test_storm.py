@@ -16,9 +16,9 @@ from support import oracle
 from support.storm import Look, Served, Storm, Witness, look_of_version, select, settings_for, skip_models
 
 from puretalk.api.client import ApiClient
-from puretalk.assistants.flatten import flatten_assistant
 from puretalk.demo import Account, DemoApi
 from puretalk.demo.account import Order
+from puretalk.endpoints.assistants.flatten import flatten_assistant
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.decision import Decision, decide
 from puretalk.sync.known import Known

@@ -20,10 +20,11 @@ import pytest
 from support import oracle
 from support.storm import select, settings_for, skip_models
 
-from puretalk.assistants.versions import CONTENT_HASHES, CURRENT
 from puretalk.demo import Account, DemoApi
+from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT
 from puretalk.errors import WarehouseError
 from puretalk.json_values import hash_json
+from puretalk.release import VERSION
 from puretalk.settings import Settings
 from puretalk.sync.run import SyncOutcome, run_build, run_rollback, run_sync
 from puretalk.warehouse.snapshots import SnapshotStore
@@ -126,7 +127,7 @@ def test_a_snapshot_says_with_which_versions_and_by_which_release_it_was_written
         "SELECT tables_version, flattening_version, content_hash_version, puretalk_version FROM main.snapshot_info",
     )
     assert row[:3] == (CURRENT.tables, CURRENT.flattening, CURRENT.content_hash)
-    assert row[3] == "0.1.0"
+    assert row[3] == VERSION
 
 
 def test_a_new_column_is_filled_from_what_was_kept_for_deleted_assistants_too(old: OldWarehouse) -> None:

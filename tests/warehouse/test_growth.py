@@ -8,7 +8,7 @@ import pytest
 from support.storm import settings_for
 
 from puretalk.demo import Account, DemoApi
-from puretalk.reporting import build
+from puretalk.models import build
 from puretalk.sync.run import run_sync
 
 pytestmark = pytest.mark.slow

@@ -286,7 +286,7 @@ def build(timing: bool, is_plan: bool, data_dir: Path | None, debug: bool) -> No
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
 def docs(as_html: bool, out: Path | None) -> None:
     """Print the data dictionary: every table, view and column, and what it means."""
-    from puretalk.reporting.dictionary import data_dictionary_html, data_dictionary_markdown
+    from puretalk.models.dictionary import data_dictionary_html, data_dictionary_markdown
 
     text = data_dictionary_html() if as_html else data_dictionary_markdown()
     if out is not None:

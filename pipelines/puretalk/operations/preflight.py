@@ -11,8 +11,8 @@ from pathlib import Path
 
 from puretalk.api.client import ApiClient
 from puretalk.api.pages import Page, fetch_page
-from puretalk.assistants.endpoint import ENDPOINT
-from puretalk.assistants.flatten import RejectedRecordError, flatten_assistant
+from puretalk.endpoints.assistants.endpoint import ENDPOINT
+from puretalk.endpoints.assistants.flatten import RejectedRecordError, flatten_assistant
 from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseError
 from puretalk.settings import Settings
 from puretalk.warehouse.work_file import open_warehouse

@@ -1,6 +1,6 @@
 """A sync: what the warehouse knows, what the API answers, what follows from both, and the load of it.
 
-run              one sync from the lock to the published snapshot: the order of the steps
+run              a sync, a build, a rollback: the order of their steps
 options          what one sync may do differently
 known            what the warehouse already holds
 comparison       the answers of this sync against what is known: new, changed, silent, older, rejected

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from puretalk.assistants.flatten import DEVIATES, flatten_assistant, flatten_shared
-from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES
 from puretalk.catalogue import REJECTED_RECORDS
+from puretalk.endpoints.assistants.flatten import DEVIATES, flatten_assistant, flatten_shared
+from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES
 from puretalk.json_values import JSONObject, canonical_json
 from puretalk.schema import Row, Table, text_of
 from puretalk.sync.comparison import Comparison

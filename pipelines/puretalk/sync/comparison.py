@@ -13,8 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from puretalk.assistants.flatten import Flattened, RejectedRecordError, Shared, find_deviation, flatten_assistant
-from puretalk.assistants.tables import USERS, VOICES
+from puretalk.endpoints.assistants.flatten import (
+    Flattened,
+    RejectedRecordError,
+    Shared,
+    find_deviation,
+    flatten_assistant,
+)
+from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json
 from puretalk.sync.known import Known
 from puretalk.sync.spool import Spool

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from puretalk.api.client import ApiClient
 from puretalk.api.walk import Walk, walk_pages
-from puretalk.assistants.endpoint import ENDPOINT
+from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.listener import SILENT, Listener
 from puretalk.settings import DecisionSettings
 from puretalk.sync.comparison import Comparison
@@ -93,18 +93,20 @@ async def decide(
         explained = await missing_assistants.explain(missing, control=min(walk.ids, default=None))
         for record, received_at in explained.found:
             comparison.observe(record, received_at)
-        deleted |= explained.deleted
+        deleted = explained.deleted  # each complete walk explains every missing assistant again
         unconfirmed = explained.unclear
         if missing:
             _log.info(
                 "walk %d: %d assistants missing: %d deleted, %d found by their own address, %d unclear",
                 *(len(walks), len(missing), len(explained.deleted), len(explained.found), len(explained.unclear)),
             )
-        # Shifting pages hid a row that only its own address showed: the walk was not what it seemed.
+        # A row that only its own address showed was hidden by shifting pages: walk again.
         if not explained.found and not explained.unclear:
             verdict = Exact()
     if isinstance(verdict, ForeignAccount):
         comparison.forget()
+        deleted = {}
+    comparison.older -= deleted.keys()
     await _ask_about_older(comparison, client, now)
     older = frozenset(comparison.older)
     if isinstance(verdict, HeldBack):
@@ -116,7 +118,6 @@ async def decide(
         deleted.clear()
     elif isinstance(verdict, Exact) and older:
         verdict = Incomplete(older=older)
-    _take_back_deletions(deleted, comparison)
     comparison.settle_shared(deleted)
     _log.info("verdict: %s", "; ".join(verdict.notes) or "exact")
     return Decision(comparison, tuple(walks), deleted, verdict)
@@ -139,11 +140,3 @@ async def _ask_about_older(comparison: Comparison, client: ApiClient, now: Calla
             comparison.observe(answer.record, now(), is_confirmed=True)
         else:
             comparison.older.add(assistant_id)
-
-
-def _take_back_deletions(deleted: dict[str, datetime], comparison: Comparison) -> None:
-    """A deletion holds until a later answer shows the assistant again."""
-    for assistant_id, deleted_at in list(deleted.items()):
-        standing = comparison.standing.get(assistant_id)
-        if standing is not None and standing.received_at is not None and standing.received_at > deleted_at:
-            del deleted[assistant_id]

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from puretalk.api.client import ApiClient
 from puretalk.api.records import Answer, fetch_record
-from puretalk.assistants.endpoint import ENDPOINT
+from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.json_values import JSONObject
 from puretalk.settings import DecisionSettings
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 
-from puretalk.assistants.flatten import DEVIATES
-from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
 from puretalk.catalogue import REJECTED_RECORDS, SYNC_RUNS, TABLES
 from puretalk.database import quote_name
+from puretalk.endpoints.assistants.flatten import DEVIATES
+from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
 from puretalk.schema import STORAGE_SCHEMA, Row, Table
 from puretalk.sync.known import Known, KnownAssistant
 from puretalk.sync.sync_run import SyncRun

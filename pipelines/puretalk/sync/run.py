@@ -1,6 +1,6 @@
-"""One sync, from the lock to the published snapshot. Each step lives in its own module; here is their order.
+"""A sync, a build, a rollback: the order of their steps. Each step lives in its own module.
 
-lock → work file (a copy of what is published) → dlt: decide, flatten, load → models and checks → seal → publish
+lock → work file (a copy of what is published) → decide → load → models and checks → seal → publish
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from puretalk.warehouse.snapshots import Snapshot
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_warehouse
 
 if TYPE_CHECKING:
-    from puretalk.reporting.build import BuildReport
-    from puretalk.reporting.plan import Plan
+    from puretalk.models.build import BuildReport
+    from puretalk.models.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport
 
 def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
     """What `run_build` would do now, found in a copy of what is published. Publishes nothing."""
-    from puretalk.reporting.plan import plan
-    from puretalk.reporting.project import read_project
+    from puretalk.models.plan import plan
+    from puretalk.models.project import read_project
 
     with (
         _lock_for_build(settings) as warehouse,
@@ -130,7 +130,7 @@ def build_work_file(
     work: WorkFile, settings: Settings, warehouse: Warehouse, run_name: str, listener: Listener
 ) -> BuildReport:
     """Build the models in the work file and run the checks. A work file that breaks one is kept and named."""
-    from puretalk.reporting.build import build_models
+    from puretalk.models.build import build_models
 
     listener.on_step(Step.MODELS)
     try:
@@ -159,7 +159,10 @@ def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Li
 
                 return load_account(account, work.path, work.folder / "dlt"), account.decision.verdict
     except Exception as error:
-        raise _find_cause(error) from error
+        cause = _find_cause(error)
+        if cause is error:
+            raise
+        raise cause from error
 
 
 def _find_cause(error: BaseException) -> BaseException:

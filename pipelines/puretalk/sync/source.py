@@ -22,8 +22,8 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource, DltSource
 
-from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.catalogue import TABLES
+from puretalk.endpoints.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.schema import STORAGE_SCHEMA, Table
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.account import AccountRead, AccountReader

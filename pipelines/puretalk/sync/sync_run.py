@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
-from puretalk.assistants.tables import USERS, VOICES
+from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.json_values import canonical_json
 from puretalk.schema import Row
 from puretalk.sync.decision import Decision

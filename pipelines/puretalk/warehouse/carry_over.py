@@ -1,11 +1,11 @@
 """Carry a warehouse of an earlier release over to the tables and rules of this one.
 
 It works on the private work file before anything is loaded, so it is all or nothing like the run itself: readers keep
-the old snapshot until the run publishes. It sends no request to the API. The newest configuration in
-`assistant_versions` holds an assistant's whole record, so deleted assistants are carried over too.
+the old snapshot until the run publishes. It sends no request to the API. Rows follow from the newest configuration in
+`assistant_versions`, so deleted assistants are carried over too; users and voices follow from their own rows.
 
 - It adds new columns. The load makes new tables.
-- Where the tables or the rules of flattening are older, it flattens assistants, their lists and states again.
+- If anything is older, it flattens assistants, their lists and states again, and rewrites users and voices.
 - Where the content hash is older, it restates stored configurations and hashes. It adds no version, and no run counts a
   restated hash as a change.
 """
@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import duckdb
 
-from puretalk.assistants.versions import CONTENT_HASHES, CURRENT, UNWRITTEN, VERSION_COLUMNS, Versions
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_name
+from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT, UNWRITTEN, VERSION_COLUMNS, Versions
 from puretalk.errors import WarehouseError
 from puretalk.release import VERSION
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from puretalk.assistants.flatten import DEVIATES, Flattened, flatten_shared
-from puretalk.assistants.stored import flatten_config, read_shared
-from puretalk.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.catalogue import REJECTED_RECORDS
 from puretalk.database import quote_name
+from puretalk.endpoints.assistants.flatten import DEVIATES, Flattened, flatten_shared
+from puretalk.endpoints.assistants.stored import flatten_config, read_shared
+from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_text
 from puretalk.schema import Row, Table
 from puretalk.warehouse.arrow import arrow_schema

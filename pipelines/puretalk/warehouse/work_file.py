@@ -17,9 +17,9 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.assistants.versions import CURRENT, VERSION_COLUMNS
 from puretalk.catalogue import TABLES
 from puretalk.database import OFFLINE, quote_literal
+from puretalk.endpoints.assistants.versions import CURRENT, VERSION_COLUMNS
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.release import VERSION

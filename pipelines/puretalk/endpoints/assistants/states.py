@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from puretalk.assistants.values import Notes, fit, take_list
+from puretalk.endpoints.values import Notes, fit, take_list
 from puretalk.json_values import JSONValue, canonical_json
 from puretalk.schema import Row
 

@@ -8,8 +8,8 @@ import duckdb
 
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_literal, quote_name
-from puretalk.reporting.model import Model, quote_relation
-from puretalk.reporting.properties import Properties
+from puretalk.models.model import Model, quote_relation
+from puretalk.models.properties import Properties
 from puretalk.schema import STORAGE_SCHEMA
 
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from puretalk.assistants.states import flatten_states
-from puretalk.assistants.tables import (
+from puretalk.endpoints.assistants.states import flatten_states
+from puretalk.endpoints.assistants.tables import (
     ASSISTANT_CHATBOT_DOMAINS,
     ASSISTANT_LLM_STATE_TOOLS,
     ASSISTANT_LLM_STATES,
@@ -28,7 +28,7 @@ from puretalk.assistants.tables import (
     USERS,
     VOICES,
 )
-from puretalk.assistants.values import Notes, fit, kind_of, take_list
+from puretalk.endpoints.values import Notes, fit, kind_of, take_list
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, hash_text
 from puretalk.schema import Row, Table
 

@@ -15,8 +15,8 @@ import duckdb
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_literal, quote_name
 from puretalk.errors import ConfigurationError
-from puretalk.reporting.increments import DIVIDED_TABLES, KEY
-from puretalk.reporting.model import Model, name_failure, with_inputs
+from puretalk.models.increments import DIVIDED_TABLES, KEY
+from puretalk.models.model import Model, name_failure, with_inputs
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 
 #: Where the fingerprints of the built tables are kept.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain, combinations
 
-from puretalk.assistants.flatten import Flattened, Shared, flatten_assistant
+from puretalk.endpoints.assistants.flatten import Flattened, Shared, flatten_assistant
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_json, hash_text
 from puretalk.schema import Row, Table, text_of
 

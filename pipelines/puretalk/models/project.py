@@ -8,8 +8,8 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.reporting.model import Model, order_models, read_models, sql_folder
-from puretalk.reporting.properties import Properties, read_properties
+from puretalk.models.model import Model, order_models, read_models, sql_folder
+from puretalk.models.properties import Properties, read_properties
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 endpoint  where the API lists assistants
 tables    its tables and columns, with types and meanings
 flatten   one record as rows
-values    one value as its column's type; what does not fit is kept
 states    the state tree as rows
 stored    from stored rows back to what the API sent
 versions  the versions of tables, flattening and content hash

@@ -3,7 +3,7 @@
 Raise a version in the same commit as its change; the next run then carries the warehouse over to it
 (`warehouse/carry_over.py`):
 
-    tables        a table or column is new, or has another type
+    tables        a table or column is new
     flattening    a rule of `flatten` changed, so that a record becomes other rows than before
     content_hash  the canonical JSON changed, and with it every content hash and every stored configuration
 """

@@ -11,12 +11,12 @@ import pytest
 from support.models import outcomes, write
 from support.warehouses import insert_rows
 
-import puretalk.reporting
+import puretalk.models
 from puretalk.errors import CheckFailedError
-from puretalk.reporting.plan import Plan, plan
-from puretalk.reporting.project import read_project
+from puretalk.models.plan import Plan, plan
+from puretalk.models.project import read_project
 
-ROOM = Path(puretalk.reporting.__file__).parent
+ROOM = Path(puretalk.models.__file__).parent
 
 VIEW = "every build creates the views again"
 CHANGED = "its SQL, a row that it depends on, or the version of DuckDB changed"
@@ -179,10 +179,10 @@ def test_a_relation_of_another_kind_than_its_model_makes_is_replaced(
 
 
 def test_a_file_of_the_room_imports_only_files_above_it_in_the_list() -> None:
-    order = re.findall(r"^- `(\w+)`:", puretalk.reporting.__doc__ or "", re.MULTILINE)
+    order = re.findall(r"^- `(\w+)`:", puretalk.models.__doc__ or "", re.MULTILINE)
     assert sorted(order) == sorted(path.stem for path in ROOM.glob("*.py") if path.stem != "__init__")
     for name in order:
         for node in ast.walk(ast.parse((ROOM / f"{name}.py").read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("puretalk.reporting."):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("puretalk.models."):
                 other = (node.module or "").rpartition(".")[2]
                 assert order.index(other) < order.index(name), f"{name} imports {other}"

@@ -17,14 +17,14 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
-from puretalk.reporting.checks import CheckResult, run_checks, warn_of_old_sources
-from puretalk.reporting.comments import write_comments
-from puretalk.reporting.contract import compare_with_contract
-from puretalk.reporting.fingerprints import forget_build, record_build
-from puretalk.reporting.model import Model, name_failure, quote_relation, with_inputs
-from puretalk.reporting.plan import Action, Plan, Removal, plan
-from puretalk.reporting.project import read_project
-from puretalk.reporting.properties import Properties
+from puretalk.models.checks import CheckResult, run_checks, warn_of_old_sources
+from puretalk.models.comments import write_comments
+from puretalk.models.contract import compare_with_contract
+from puretalk.models.fingerprints import forget_build, record_build
+from puretalk.models.model import Model, name_failure, quote_relation, with_inputs
+from puretalk.models.plan import Action, Plan, Removal, plan
+from puretalk.models.project import read_project
+from puretalk.models.properties import Properties
 
 Outcome = Literal["built", "updated", "unchanged", "removed"]
 

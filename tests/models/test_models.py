@@ -20,13 +20,13 @@ from support.warehouses import insert_rows, observe, open_warehouse
 from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError, ConfigurationError
-from puretalk.reporting.build import build_models
-from puretalk.reporting.model import Model, order_models, read_models, sql_folder
-from puretalk.reporting.properties import read_properties
-from puretalk.reporting.references import UnreadableSQLError, find_references
+from puretalk.models.build import build_models
+from puretalk.models.model import Model, order_models, read_models, sql_folder
+from puretalk.models.properties import read_properties
+from puretalk.models.references import UnreadableSQLError, find_references
 from puretalk.schema import STORAGE_SCHEMA
 
-FIXTURES = Path(__file__).parent / "models"
+FIXTURES = Path(__file__).parent / "cases"
 CASES = sorted(FIXTURES.glob("*/*.yml"))
 MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)
 

@@ -29,7 +29,7 @@ from typing import Any, Literal, cast
 import yaml
 
 from puretalk.errors import ConfigurationError
-from puretalk.reporting.increments import KEY
+from puretalk.models.increments import KEY
 
 Severity = Literal["error", "warn"]
 

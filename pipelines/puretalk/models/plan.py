@@ -8,10 +8,10 @@ from enum import Enum
 
 import duckdb
 
-from puretalk.reporting.fingerprints import Fingerprints, create_builds_table, hash_recipe, read_builds
-from puretalk.reporting.increments import TouchedAssistants
-from puretalk.reporting.model import Model, select_models
-from puretalk.reporting.project import Project
+from puretalk.models.fingerprints import Fingerprints, create_builds_table, hash_recipe, read_builds
+from puretalk.models.increments import TouchedAssistants
+from puretalk.models.model import Model, select_models
+from puretalk.models.project import Project
 
 
 class Action(Enum):

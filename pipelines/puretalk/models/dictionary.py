@@ -18,11 +18,11 @@ from markupsafe import Markup
 
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_name
-from puretalk.reporting.build import build_models
-from puretalk.reporting.comments import describe_column
-from puretalk.reporting.model import Model, sql_folder
-from puretalk.reporting.project import read_project
-from puretalk.reporting.references import Reference
+from puretalk.models.build import build_models
+from puretalk.models.comments import describe_column
+from puretalk.models.model import Model, sql_folder
+from puretalk.models.project import read_project
+from puretalk.models.references import Reference
 from puretalk.schema import SCHEMA, SQL_TYPES, STORAGE_SCHEMA
 
 _LAYERS: Mapping[str, str] = {

@@ -14,8 +14,8 @@ import duckdb
 
 from puretalk.database import quote_literal, quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError
-from puretalk.reporting.model import EDIT_ACTION, Model, quote_relation
-from puretalk.reporting.properties import DataTest, Properties, Severity
+from puretalk.models.model import EDIT_ACTION, Model, quote_relation
+from puretalk.models.properties import DataTest, Properties, Severity
 
 _SAMPLES = 3
 _SAMPLE_COLUMNS = 3

@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from support import oracle
 from support.warehouses import observe, open_warehouse
 
-from puretalk.assistants.flatten import (
+from puretalk.catalogue import TABLES
+from puretalk.demo import Account
+from puretalk.endpoints.assistants.flatten import (
     Flattened,
     RejectedRecordError,
     find_deviation,
     flatten_assistant,
     flatten_shared,
 )
-from puretalk.assistants.stored import flatten_config
-from puretalk.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
-from puretalk.catalogue import TABLES
-from puretalk.demo import Account
+from puretalk.endpoints.assistants.stored import flatten_config
+from puretalk.endpoints.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.json_values import JSONValue, canonical_json, clean_record, parse_json
 from puretalk.schema import text_of
 

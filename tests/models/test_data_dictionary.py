@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from puretalk.catalogue import TABLES
-from puretalk.reporting.dictionary import Described, data_dictionary_html, data_dictionary_markdown, describe_warehouse
+from puretalk.models.dictionary import Described, data_dictionary_html, data_dictionary_markdown, describe_warehouse
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -115,7 +115,7 @@ def test_descriptions_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "marts/m.yml").write_text(
         "models: [{name: m, description: '<script>|x', columns: [{name: one, description: '<b>|'}]}]"
     )
-    monkeypatch.setattr("puretalk.reporting.dictionary.sql_folder", lambda: tmp_path)
+    monkeypatch.setattr("puretalk.models.dictionary.sql_folder", lambda: tmp_path)
     page, text = data_dictionary_html(), data_dictionary_markdown()
     assert "&lt;script&gt;|x" in page
     assert "<b>" not in page

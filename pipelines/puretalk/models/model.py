@@ -21,8 +21,8 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError
+from puretalk.models.references import Reference, UnreadableSQLError, find_references
 from puretalk.release import PACKAGE_DIR
-from puretalk.reporting.references import Reference, UnreadableSQLError, find_references
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 
 Kind = Literal["view", "table", "temporary", "check"]

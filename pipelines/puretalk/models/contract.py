@@ -5,8 +5,8 @@ from __future__ import annotations
 import duckdb
 
 from puretalk.errors import CheckFailedError
-from puretalk.reporting.model import EDIT_ACTION, Model, quote_relation
-from puretalk.reporting.properties import Properties
+from puretalk.models.model import EDIT_ACTION, Model, quote_relation
+from puretalk.models.properties import Properties
 
 
 def compare_with_contract(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> None:
