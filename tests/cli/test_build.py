@@ -10,6 +10,8 @@ from support.commandline import CommandLine
 
 from puretalk.demo import DemoApi
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def command(tmp_path: Path, api: DemoApi) -> CommandLine:

@@ -10,6 +10,8 @@ from support.commandline import CommandLine
 
 from puretalk.demo import DemoApi
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def puretalk(tmp_path: Path, api: DemoApi) -> CommandLine:

@@ -18,6 +18,8 @@ from puretalk.settings import Settings
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.run import run_sync
 
+pytestmark = pytest.mark.slow
+
 _HEAVY = ("dlt", "pyarrow", "pandas")
 _SYNC = f"""
 import pickle, sys

@@ -29,6 +29,8 @@ from puretalk.settings import Settings
 from puretalk.sync.run import SyncOutcome, run_build, run_rollback, run_sync
 from puretalk.warehouse.snapshots import SnapshotStore
 
+pytestmark = pytest.mark.slow
+
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.tar.xz"))
 
 
