@@ -837,3 +837,16 @@ def test_an_address_that_does_not_answer_is_tried_once_not_for_each_assistant(ac
         asked_for = set(detail_requests(api)) & set(gone)
     assert len(asked_for) == 1
     assert decision.deleted.keys() == set(gone), "two complete walks say so"
+
+
+def test_an_older_answer_about_an_assistant_that_is_then_deleted_leaves_no_doubt(
+    account: Account, api: DemoApi
+) -> None:
+    chosen = account.live_ids()[0]
+    newer = {"updated_at": "2030-01-01T00:00:00Z"}
+    known = known_from([record | newer if record["assistant_id"] == chosen else record for record in account.records()])
+    api.after_page = on_walk(1, 1, lambda: account.delete(chosen))
+    decision = read(api, known)
+    assert [walk.is_complete for walk in decision.walks] == [False, True]
+    assert (set(decision.deleted), decision.comparison.older) == ({chosen}, set())
+    assert decision.verdict == Exact()
