@@ -10,6 +10,8 @@ import json
 import math
 from typing import TypeAlias
 
+import msgspec
+
 JSONValue: TypeAlias = "dict[str, JSONValue] | list[JSONValue] | str | int | float | bool | None"
 JSONObject: TypeAlias = "dict[str, JSONValue]"
 
@@ -51,19 +53,34 @@ def _parse_float(text: str) -> float | str:
     return number if math.isfinite(number) else text
 
 
+_CANONICAL = msgspec.json.Encoder(order="sorted")
+
+
 def canonical_json(value: JSONValue) -> str:
-    """JSON with sorted keys, no spaces and only ASCII characters: the same value always gives the same text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """JSON with sorted keys and no spaces: the same value always gives the same text.
+
+    Keys are sorted by code point. Text is UTF-8: only quotes, backslashes and control characters below U+0020 are
+    escaped. Integers have all their digits. Floats have the fewest digits that give the same float, and an exponent
+    below 1e-5 and from 1e16 on: 0.5, 1.0, -0.0, 1e-6, 1e16. Raises UnicodeEncodeError where a string holds a lone
+    surrogate (`clean_record` replaces them).
+    """
+    return _CANONICAL.encode(value).decode()
 
 
 def hash_json(value: JSONValue) -> str:
     """SHA-256 (hex) of the canonical JSON."""
-    return hash_text(canonical_json(value))
+    return hashlib.sha256(_CANONICAL.encode(value)).hexdigest()
+
+
+def hash_ascii_json(value: JSONValue) -> str:
+    """SHA-256 (hex) of the canonical JSON of release 0.1: only ASCII characters, floats as Python writes them."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hash_text(text)
 
 
 def hash_text(text: str) -> str:
-    """SHA-256 (hex) of a text."""
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    """SHA-256 (hex) of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def clean_record(record: JSONValue) -> JSONValue:

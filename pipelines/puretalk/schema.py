@@ -29,6 +29,8 @@ SCHEMA = "puretalk"
 #: `puretalk.duckdb` `puretalk`. A catalog and a schema with the same name make `puretalk.assistants` ambiguous, also in
 #: stored views. `main.assistants` is never ambiguous, and a bare `assistants` finds it.
 STORAGE_SCHEMA = "main"
+#: The schema of tables that only puretalk itself reads.
+INTERNAL_SCHEMA = "_internal"
 
 
 #: A value of a row, by the type of its column: text and json are str, timestamp is an aware datetime.

@@ -68,6 +68,10 @@ class StorageSettings:
         "v1.4.0", "DuckDB storage version of the snapshots: the oldest client that can read them"
     )
     file_mode: str = _setting("0440", "permissions of a snapshot (octal), never writable")
+    memory_limit: str = _setting(
+        "256MB", "memory that DuckDB may use in a run (such as 256MB or 2GB); beyond it, DuckDB uses the disk"
+    )
+    threads: int = _setting(0, "threads that DuckDB may use in a run; 0: one for each core", minimum=0)
 
     @property
     def file_mode_bits(self) -> int:

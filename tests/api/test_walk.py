@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from puretalk.api.client import ApiClient
+from puretalk.api.pages import Record
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.demo import Account, DemoApi
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
@@ -19,12 +20,12 @@ from puretalk.listener import Listener
 from puretalk.settings import ApiSettings
 
 
-def identity(record: JSONValue, _: datetime) -> str | None:
-    found = record.get("assistant_id") if isinstance(record, dict) else None
+def identity(record: Record, _: datetime) -> str | None:
+    found = record.value.get("assistant_id") if isinstance(record.value, dict) else None
     return found if isinstance(found, str) else None
 
 
-def walk(api: DemoApi, observe: Callable[[JSONValue, datetime], str | None] = identity, **options: Any) -> Walk:
+def walk(api: DemoApi, observe: Callable[[Record, datetime], str | None] = identity, **options: Any) -> Walk:
     """One walk; pages are asked for one after the other, so that a hook changes what the next one holds."""
 
     async def run() -> Walk:
@@ -72,8 +73,8 @@ def test_the_page_size_is_what_the_first_page_gave(account: Account) -> None:
 def test_each_record_is_shown_with_the_time_its_page_came(account: Account, api: DemoApi) -> None:
     shown: list[tuple[JSONValue, datetime]] = []
 
-    def observe(record: JSONValue, received_at: datetime) -> str | None:
-        shown.append((record, received_at))
+    def observe(record: Record, received_at: datetime) -> str | None:
+        shown.append((record.value, received_at))
         return identity(record, received_at)
 
     before = datetime.now(UTC)

@@ -447,7 +447,7 @@ def test_a_number_that_json_does_not_know_is_kept_as_text() -> None:
 
 def test_the_hash_is_that_of_the_config() -> None:
     flat = flatten(prompt="é", surprise=[1])
-    assert flat.config == ('{"assistant_id":"a","prompt":"\\u00e9","surprise":[1],"user_id":null,"voice_id":null}')
+    assert flat.config == ('{"assistant_id":"a","prompt":"é","surprise":[1],"user_id":null,"voice_id":null}')
     assert flat.content_hash == hashlib.sha256(flat.config.encode()).hexdigest()
 
 

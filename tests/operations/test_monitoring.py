@@ -9,7 +9,6 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -140,7 +139,7 @@ def publish(settings: Settings, *runs: dict[str, Any]) -> Path:
     warehouse = Warehouse(settings.data_dir)
     assistants = [{"assistant_id": name, "deleted_at": NOON if name == "c" else None} for name in "abc"]
     with warehouse.open_work_file() as work:
-        with closing(duckdb.connect(str(work.path))) as connection:
+        with work.connection.cursor() as connection:
             for table in TABLES.values():
                 columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in table.columns)
                 connection.execute(f"CREATE TABLE {STORAGE_SCHEMA}.{table.name} ({columns})")

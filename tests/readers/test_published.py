@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from puretalk.catalogue import TABLES
@@ -22,7 +20,7 @@ def publish(data_dir: Path, *statements: str) -> Path:
     """A published snapshot of empty tables, filled by these statements."""
     warehouse = Warehouse(data_dir)
     with warehouse.open_work_file() as work:
-        with closing(duckdb.connect(str(work.path))) as connection:
+        with work.connection.cursor() as connection:
             connection.execute("SET TimeZone = 'America/New_York'")
             for table in TABLES.values():
                 columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in table.columns)

@@ -204,7 +204,7 @@ def _copy_over(published: Path, *, pause: Callable[[], None]) -> str:
     shutil.copyfile(published, work.path)
     add_rows(work, 7)
     moment = datetime.now(UTC)
-    with closing(duckdb.connect(str(work.path))) as connection:
+    with work.connection.cursor() as connection:
         seal(connection, f"{moment:%Y%m%dT%H%M%S%fZ}", moment)
     content = work.path.read_bytes()
     work.path.unlink()

@@ -17,6 +17,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -692,7 +693,14 @@ def _same(one: object, other: object) -> bool:
 
 
 def _canonical(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_canonical(name)}:{_canonical(value[name])}' for name in sorted(value))}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_canonical, value))}]"
+    if isinstance(value, float):
+        text = format(Decimal(repr(value)), "f") if 1e-5 <= abs(value) < 1e-4 else repr(value)
+        return re.sub(r"e\+?(-?)0*", r"e\1", text)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _sha256(text: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import OFFLINE
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe
@@ -32,7 +31,7 @@ def publish_rows(warehouse: Warehouse, rows: int, *, listener: Listener = SILENT
 
 def add_rows(work: WorkFile, rows: int) -> None:
     """Put into a work file what `publish_rows` publishes."""
-    with closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
+    with work.connection.cursor() as connection:
         if work.is_new:
             for table in TABLES.values():
                 columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in table.columns)

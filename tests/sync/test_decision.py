@@ -13,7 +13,7 @@ import pytest
 
 from puretalk.api.client import ApiClient
 from puretalk.demo import MISSING, Account, DemoApi
-from puretalk.endpoints.assistants.flatten import flatten_assistant
+from puretalk.endpoints.assistants.flatten import Outline, flatten_assistant
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.comparison import Observation
 from puretalk.sync.decision import Decision, decide
@@ -61,6 +61,16 @@ def remember(decision: Decision) -> Known:
         {**decision.comparison.known.users, **users},
         {**decision.comparison.known.voices, **voices},
         decision.comparison.known.rejected | decision.comparison.rejected.keys(),
+        {
+            **decision.comparison.known.digests,
+            **{
+                each.digest: Outline(
+                    assistant_id, each.updated_at, each.content_hash, each.user, each.voice, each.drift
+                )
+                for assistant_id, each in decision.comparison.standing.items()
+                if each.digest
+            },
+        },
     )
 
 

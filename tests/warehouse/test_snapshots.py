@@ -21,7 +21,7 @@ from support.publishing import Steps, add_rows, count_rows, find_leftovers, publ
 from puretalk.database import OFFLINE
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import Listener, Step
-from puretalk.settings import RetentionSettings
+from puretalk.settings import RetentionSettings, StorageSettings
 from puretalk.warehouse import work_file as warehouse_module
 from puretalk.warehouse.snapshots import Snapshot, choose_snapshots, copy_file
 from puretalk.warehouse.work_file import Warehouse, WorkFile
@@ -122,7 +122,7 @@ def test_names_sort_by_time_even_when_the_clock_was_set_back(warehouse: Warehous
     first = publish_rows(warehouse, 1)
     future = f"{datetime.now(UTC) + timedelta(days=400):%Y%m%dT%H%M%S%fZ}"
     with warehouse.open_work_file() as work:
-        with closing(duckdb.connect(str(work.path))) as connection:
+        with work.connection.cursor() as connection:
             warehouse_module.seal(connection, future, datetime.now(UTC))
         ahead = warehouse.snapshots.publish(work.path, future)
     now = publish_rows(warehouse, 1)
@@ -158,14 +158,14 @@ def test_a_snapshot_is_a_closed_read_only_file_under_a_relative_link(warehouse: 
 
 def test_the_mode_of_snapshots_can_be_set(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    snapshot = publish_rows(Warehouse(tmp_path / "data", file_mode=0o444), 1)
+    snapshot = publish_rows(Warehouse(tmp_path / "data", StorageSettings(file_mode="0444")), 1)
     assert stat.S_IMODE(snapshot.stat().st_mode) == 0o444
 
 
 @pytest.mark.parametrize("version", ["v1.4.0", "v1.2.0"])
 def test_the_storage_version_is_what_was_asked_for_and_sticks(tmp_path: Path, version: str) -> None:
     (tmp_path / "data").mkdir()
-    warehouse = Warehouse(tmp_path / "data", storage_version=version)
+    warehouse = Warehouse(tmp_path / "data", StorageSettings(storage_version=version))
     for _ in range(2):
         snapshot = publish_rows(warehouse, 1)
         tags = read(snapshot, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal")
@@ -175,13 +175,13 @@ def test_the_storage_version_is_what_was_asked_for_and_sticks(tmp_path: Path, ve
 @pytest.mark.parametrize("version", ["v0.0.1", "newest", "v1.4.0'; DROP"])
 def test_a_storage_version_that_does_not_exist_is_a_wrong_setting(tmp_path: Path, version: str) -> None:
     with pytest.raises(ConfigurationError, match="storage_version"):
-        publish_rows(Warehouse(tmp_path, storage_version=version), 1)
+        publish_rows(Warehouse(tmp_path, StorageSettings(storage_version=version)), 1)
 
 
 def test_nothing_of_dlts_staging_is_published(warehouse: Warehouse) -> None:
     with warehouse.open_work_file() as work:
         add_rows(work, 1)
-        with closing(duckdb.connect(str(work.path))) as connection:
+        with work.connection.cursor() as connection:
             connection.execute("CREATE SCHEMA main_staging")
             connection.execute("CREATE TABLE main_staging.assistants AS FROM main.assistants")
         snapshot = warehouse.publish(work)
@@ -416,7 +416,7 @@ def test_compaction_keeps_everything_but_the_holes(warehouse: Warehouse, monkeyp
 
 def add_odd_things(work: WorkFile) -> None:
     """Holes, and what a user's models may hold: views on views that sort before what they use, quotes in comments."""
-    with closing(duckdb.connect(str(work.path))) as connection:
+    with work.connection.cursor() as connection:
         connection.execute("DELETE FROM main.assistants WHERE prompt NOT LIKE '%1'")
         connection.execute("INSERT INTO main.assistants (assistant_id) FROM range(1810)")
         connection.execute("CREATE SCHEMA marts")

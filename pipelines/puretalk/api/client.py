@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 from puretalk.api.retries import PassingError, Retries, parse_http_date, parse_retry_after
 from puretalk.api.transport import Reply, Transport
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError
-from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError, parse_json
+from puretalk.json_values import NotJSONError, UnusableJSONError
 from puretalk.listener import SILENT, Listener
 from puretalk.settings import ApiSettings
 
@@ -77,16 +77,19 @@ class ApiClient:
         await self.cancel(self._tasks)
         await self._transport.close()
 
-    async def ask(self, path: str, *, route: str, query: Mapping[str, int]) -> tuple[Reply, JSONValue]:
-        """The answer to a GET with retries: 200 and its JSON, or 404 and None; everything else raises."""
+    async def ask(
+        self, path: str, *, route: str, query: Mapping[str, int], read: Callable[[bytes], T]
+    ) -> tuple[Reply, T | None]:
+        """The answer to a GET with retries: 200 and what `read` makes of the body, or 404 and None; everything else
+        raises. `read` may raise NotJSONError and UnusableJSONError."""
 
-        async def attempt() -> tuple[Reply, JSONValue]:
+        async def attempt() -> tuple[Reply, T | None]:
             async with self._slots:
                 reply = await self._transport.get(path, route=route, query=query)
             if reply.status == 404:
                 return reply, None
             self._judge_status(reply)
-            return reply, self._read_json(reply)
+            return reply, self._read(reply, read)
 
         subject, label = self._transport.address(path), self._transport.label(path, query)
         return await self._retries.run(attempt, subject=subject, label=label)
@@ -134,9 +137,9 @@ class ApiClient:
             raise KeyRejectedError(f"{reply.address} rejected the API key ({said})")
         raise ApiChangedError(f"{reply.address} answered {said}")
 
-    def _read_json(self, reply: Reply) -> JSONValue:
+    def _read(self, reply: Reply, read: Callable[[bytes], T]) -> T:
         try:
-            return parse_json(reply.body)
+            return read(reply.body)
         except NotJSONError as error:
             said = f"answered {self.describe(reply)} where JSON was expected: {error}"
             raise PassingError(said, error=ApiChangedError) from None

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
 from puretalk.errors import PuretalkError
-from puretalk.json_values import JSONObject
+from puretalk.json_values import JSONObject, parse_json
 
 #: Characters of an id that is asked for. httpx refuses URLs of more than 65,536 bytes; a character may take twelve.
 LONGEST_ID = 4_000
@@ -30,7 +30,7 @@ async def fetch_record(client: ApiClient, endpoint: Endpoint, record_id: str) ->
         return Answer("unclear", reason="the id is not one that a URL can hold")
     try:
         path = f"{endpoint.path}/{quote(record_id, safe='')}"
-        reply, value = await client.ask(path, route=f"{endpoint.path}/{{id}}", query={})
+        reply, value = await client.ask(path, route=f"{endpoint.path}/{{id}}", query={}, read=parse_json)
     except UnicodeEncodeError:
         return Answer("unclear", reason="the id is not one that a URL can hold")
     except PuretalkError as error:

@@ -8,21 +8,20 @@ counted, when that count stayed the same, and when no record came twice. `Walk.d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
-from puretalk.api.pages import fetch_pages
-from puretalk.json_values import JSONValue
+from puretalk.api.pages import Record, fetch_pages
 from puretalk.listener import SILENT, Listener
 
 LOG = logging.getLogger(__package__)
 
 #: Takes a record and when its page was received (UTC); gives the record's id, or None when it cannot be used.
-Observer = Callable[[JSONValue, datetime], str | None]
+Observer = Callable[[Record, datetime], str | None]
 
 
 @dataclass
@@ -54,11 +53,20 @@ class Walk:
         return bool(self.counts) and not self.doubts
 
 
-async def walk_pages(client: ApiClient, endpoint: Endpoint, observe: Observer, *, listener: Listener = SILENT) -> Walk:
-    """Walk every page once and show each record to `observe`. Errors of the client pass through."""
+async def walk_pages(
+    client: ApiClient,
+    endpoint: Endpoint,
+    observe: Observer,
+    *,
+    known: Container[bytes] = frozenset(),
+    listener: Listener = SILENT,
+) -> Walk:
+    """Walk every page once and show each record to `observe`. Records whose digest is in `known` are not parsed.
+
+    Errors of the client pass through."""
     walk = Walk()
     page_size = 0
-    async with aclosing(fetch_pages(client, endpoint)) as pages:
+    async with aclosing(fetch_pages(client, endpoint, known=known)) as pages:
         async for page in pages:
             walk.pages += 1
             page_size = page_size or len(page.records)

@@ -53,7 +53,7 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     unusable = 0
     for record in page.records:
         try:
-            drift.update(flatten_assistant(record).drift)
+            drift.update(flatten_assistant(record.value).drift)
         except RejectedRecordError:
             unusable += 1
     answer = f"answers as documented: {page.count} assistants, {len(page.records)} on the first page"

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from puretalk.api.pages import Record
 from puretalk.endpoints.assistants.flatten import (
-    Flattened,
+    Outline,
     RejectedRecordError,
     Shared,
     find_deviation,
@@ -46,7 +47,7 @@ class Standing:
     """The answer about an assistant that is believed so far, from the warehouse or from this sync.
 
     `received_at` is None when it is the warehouse's; `offset` is None when the record is not in the spool, because the
-    warehouse has it already."""
+    warehouse has it already. `digest` is that of the record's bytes where the warehouse does not know them yet."""
 
     updated_at: datetime | None
     content_hash: str
@@ -54,6 +55,8 @@ class Standing:
     offset: int | None = None
     voice: Shared | None = None
     user: Shared | None = None
+    digest: bytes | None = None
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,28 +88,32 @@ class Comparison:
     drift: dict[str, set[str]] = field(default_factory=dict)
     shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
 
-    def observe(self, record: JSONValue, received_at: datetime, *, is_confirmed: bool = False) -> str | None:
+    def observe(self, record: Record, received_at: datetime, *, is_confirmed: bool = False) -> str | None:
         """Take one answer; gives its assistant_id, or None when it cannot be used. `is_confirmed`: it may take an
         assistant back to an earlier state."""
-        try:
-            flat = flatten_assistant(record)
-        except RejectedRecordError as error:
-            kept = clean_record(record)
-            digest = hash_json(kept)
-            self.rejected.setdefault(digest, Rejected(received_at, str(error), kept, digest))
-            return None
-        for difference in flat.drift:
-            self.drift.setdefault(difference, set()).add(flat.assistant_id)
-        standing = self.standing.get(flat.assistant_id) or self._standing_in_warehouse(flat.assistant_id)
-        if standing is not None and self._is_older(flat, received_at, standing) and not is_confirmed:
+        outline = self.known.digests.get(record.digest)
+        digest = None
+        if outline is None:
+            try:
+                outline = flatten_assistant(record.value)
+            except RejectedRecordError as error:
+                kept = clean_record(record.value)
+                record_hash = hash_json(kept)
+                self.rejected.setdefault(record_hash, Rejected(received_at, str(error), kept, record_hash))
+                return None
+            digest = record.digest or None
+        for difference in outline.drift:
+            self.drift.setdefault(difference, set()).add(outline.assistant_id)
+        standing = self.standing.get(outline.assistant_id) or self._standing_in_warehouse(outline.assistant_id)
+        if standing is not None and self._is_older(outline, received_at, standing) and not is_confirmed:
             if standing.received_at is not None:
-                return flat.assistant_id
+                return outline.assistant_id
             if not self.full_refresh:
-                self.older.add(flat.assistant_id)
-                return flat.assistant_id
-        self.older.discard(flat.assistant_id)
-        self._believe(flat, received_at, standing, record)
-        return flat.assistant_id
+                self.older.add(outline.assistant_id)
+                return outline.assistant_id
+        self.older.discard(outline.assistant_id)
+        self._believe(outline, received_at, standing, record, digest)
+        return outline.assistant_id
 
     def forget(self) -> None:
         """Drop every answer: they are about another account."""
@@ -132,10 +139,11 @@ class Comparison:
         standing = self.standing[assistant_id]
         result: JSONObject = {}
         for name, own in (("user", standing.user), ("voice", standing.voice)):
-            if own is not None:
-                difference = find_deviation(own, self.shared[own.table.name, own.key])
-                if difference:
-                    result[name] = difference
+            if own is None:
+                continue
+            shared = self.shared[own.table.name, own.key]
+            if own.content_hash != shared.content_hash:
+                result[name] = find_deviation(own, shared)
         return result
 
     def settle_shared(self, deleted: Collection[str]) -> None:
@@ -170,23 +178,29 @@ class Comparison:
                 self.full_refresh
                 or assistant_id in self.news
                 or known is None
-                or canonical_json(known.deviation) != canonical_json(self.deviation(assistant_id))
+                or self._is_other_deviation(known.deviation, self.deviation(assistant_id))
             ):
                 yield assistant_id
+
+    @staticmethod
+    def _is_other_deviation(one: JSONObject, other: JSONObject) -> bool:
+        return bool(one or other) and canonical_json(one) != canonical_json(other)
 
     def _standing_in_warehouse(self, assistant_id: str) -> Standing | None:
         known = self.known.assistants.get(assistant_id)
         return Standing(known.updated_at, known.content_hash, None) if known else None
 
     @staticmethod
-    def _is_older(flat: Flattened, received_at: datetime, standing: Standing) -> bool:
+    def _is_older(flat: Outline, received_at: datetime, standing: Standing) -> bool:
         if flat.updated_at is not None and standing.updated_at is not None and flat.updated_at != standing.updated_at:
             return flat.updated_at < standing.updated_at
         # Two answers of the same moment are of the same page. The first is believed: if the second were, the two would
         # replace each other on every walk.
         return standing.received_at is not None and received_at <= standing.received_at
 
-    def _believe(self, flat: Flattened, received_at: datetime, standing: Standing | None, record: JSONValue) -> None:
+    def _believe(
+        self, flat: Outline, received_at: datetime, standing: Standing | None, record: Record, digest: bytes | None
+    ) -> None:
         assistant_id = flat.assistant_id
         known = self.known.assistants.get(assistant_id)
         previous_deleted_at = known.deleted_at if known and assistant_id not in self.news else None
@@ -197,7 +211,7 @@ class Comparison:
         offset = standing.offset if standing is not None and is_same else None
         is_news = not is_same or previous_deleted_at is not None
         if offset is None and (is_news or self.full_refresh):
-            offset = self.spool.add(record)
+            offset = self.spool.add(record.body)
         if is_news and offset is not None:
             earlier = self.news.get(assistant_id)
             if earlier:  # a moment names a version: a second one needs a later moment, even in one page
@@ -212,5 +226,5 @@ class Comparison:
             )
             self.news.setdefault(assistant_id, []).append(observation)
         self.standing[assistant_id] = Standing(
-            flat.updated_at, flat.content_hash, received_at, offset, flat.voice, flat.user
+            flat.updated_at, flat.content_hash, received_at, offset, flat.voice, flat.user, digest, flat.drift
         )

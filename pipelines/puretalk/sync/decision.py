@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from puretalk.api.client import ApiClient
+from puretalk.api.pages import Record
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.listener import SILENT, Listener
@@ -70,6 +71,8 @@ async def decide(
     listener: Listener = SILENT,
 ) -> Decision:
     """Walk the account and decide. Errors of the client pass through: a walk that failed decides nothing."""
+    if options.full_refresh:
+        known = replace(known, digests={})  # every record is read again
     comparison = Comparison(known, spool, full_refresh=options.full_refresh)
     missing_assistants = MissingAssistants(client, now)
     walks: list[Walk] = []
@@ -77,7 +80,7 @@ async def decide(
     unconfirmed: set[str] = set()
     verdict: Verdict | None = None
     while verdict is None and len(walks) < bounds.max_walks:
-        walk = await walk_pages(client, ENDPOINT, comparison.observe, listener=listener)
+        walk = await walk_pages(client, ENDPOINT, comparison.observe, known=known.digests, listener=listener)
         walks.append(walk)
         if not options.accept_deletions and _is_foreign(comparison):
             verdict = ForeignAccount(frozenset(known.live), walk.is_complete)
@@ -92,7 +95,7 @@ async def decide(
             break
         explained = await missing_assistants.explain(missing, control=min(walk.ids, default=None))
         for record, received_at in explained.found:
-            comparison.observe(record, received_at)
+            comparison.observe(Record.of(record), received_at)
         deleted = explained.deleted  # each complete walk explains every missing assistant again
         unconfirmed = explained.unclear
         if missing:
@@ -137,6 +140,6 @@ async def _ask_about_older(comparison: Comparison, client: ApiClient, now: Calla
     comparison.older.clear()
     for assistant_id, answer in (await ask_for(client, wanted, control=min(wanted, default=None))).items():
         if answer.status == "found" and answer.record is not None:
-            comparison.observe(answer.record, now(), is_confirmed=True)
+            comparison.observe(Record.of(answer.record), now(), is_confirmed=True)
         else:
             comparison.older.add(assistant_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ from puretalk.database import quote_name
 from puretalk.endpoints.assistants.flatten import DEVIATES
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
 from puretalk.schema import STORAGE_SCHEMA, Row, Table
+from puretalk.sync.digests import read_digests
 from puretalk.sync.known import Known, KnownAssistant
 from puretalk.sync.sync_run import SyncRun
 
@@ -46,7 +48,7 @@ class Destination(ABC):
         moments = [
             row[0]
             for table, column in ((ASSISTANT_VERSIONS, "observed_at"), (SYNC_RUNS, "finished_at"))
-            for row in self._select(table, f"max({column})")
+            for row in self._select(table, self._moment(f"max({column})"))
             if row[0] is not None
         ]
         return _utc(max(moments, default=None))
@@ -54,7 +56,8 @@ class Destination(ABC):
     def read_known(self) -> Known:
         """What a sync compares with."""
         deviation = f"CASE WHEN CAST(extra AS VARCHAR) LIKE '%\"{DEVIATES}\"%' THEN CAST(extra AS VARCHAR) END"
-        columns = f"assistant_id, updated_at, content_hash, first_seen_at, deleted_at, {deviation}"
+        updated_at, first_seen_at, deleted_at = map(self._moment, ("updated_at", "first_seen_at", "deleted_at"))
+        columns = f"assistant_id, {updated_at}, content_hash, {first_seen_at}, {deleted_at}, {deviation}"
         assistants = {
             assistant_id: KnownAssistant(
                 _utc(updated_at),
@@ -93,6 +96,10 @@ class Destination(ABC):
         if table.name not in self._columns:
             return []
         return self._query(f"SELECT {columns} FROM {self._relation(table)} {condition}", parameters)
+
+    def _moment(self, expression: str) -> str:
+        """SQL of a point in time, aware or in UTC."""
+        return expression
 
     @abstractmethod
     def _read_columns(self) -> Iterable[tuple[str, str]]:
@@ -143,6 +150,9 @@ class WorkFileDestination(Destination):
         self._connection = connection
         super().__init__()
 
+    def read_known(self) -> Known:
+        return replace(super().read_known(), digests=read_digests(self._connection))
+
     def add_run(self, run: SyncRun) -> None:
         """Add the run's own row, where a run has nothing else to write."""
         row = run.to_row()
@@ -150,6 +160,9 @@ class WorkFileDestination(Destination):
         self._connection.execute(
             f"INSERT INTO {self._relation(SYNC_RUNS)} ({names}) VALUES ({places})", [*row.values()]
         )
+
+    def _moment(self, expression: str) -> str:
+        return f"timezone('UTC', {expression})"  # reading an aware time takes ten times as long
 
     def _read_columns(self) -> Iterable[tuple[str, str]]:
         return self._query(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from puretalk.endpoints.assistants.flatten import Outline
 from puretalk.json_values import JSONObject
 
 
@@ -22,12 +23,15 @@ class KnownAssistant:
 
 @dataclass(frozen=True)
 class Known:
-    """What the warehouse knows: assistants by id, content hashes of users and voices by key, hashes of the rejected."""
+    """What the warehouse knows: assistants by id, content hashes of users and voices by key, hashes of the rejected.
+
+    `digests`: SHA-256 of a record's bytes → what was read from them."""
 
     assistants: Mapping[str, KnownAssistant] = field(default_factory=dict)
     users: Mapping[str, str] = field(default_factory=dict)
     voices: Mapping[str, str] = field(default_factory=dict)
     rejected: frozenset[str] = frozenset()
+    digests: Mapping[bytes, Outline] = field(default_factory=dict)
 
     @property
     def live(self) -> set[str]:

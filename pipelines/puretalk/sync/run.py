@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from puretalk.catalogue import SYNC_RUNS, TABLES
-from puretalk.database import OFFLINE, quote_name
+from puretalk.database import quote_literal, quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.account import AccountReader
 from puretalk.sync.destination import WorkFileDestination
+from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.sync_run import SyncRun, parse_drift
@@ -99,11 +100,10 @@ def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
     with (
         _lock_for_build(settings) as warehouse,
         warehouse.open_work_file(listener=listener) as work,
-        closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection,
     ):
         listener.on_step(Step.MODELS)
-        describe(connection)
-        return plan(connection, read_project(connection, user_dir=settings.locate(settings.models_dir)))
+        describe(work.connection)
+        return plan(work.connection, read_project(work.connection, user_dir=settings.locate(settings.models_dir)))
 
 
 @contextmanager
@@ -134,9 +134,8 @@ def build_work_file(
 
     listener.on_step(Step.MODELS)
     try:
-        with closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
-            describe(connection)
-            return build_models(connection, user_dir=settings.locate(settings.models_dir))
+        describe(work.connection)
+        return build_models(work.connection, user_dir=settings.locate(settings.models_dir))
     except CheckFailedError as error:
         kept = warehouse.keep_failed(work, run_name)
         raise CheckFailedError(f"{error.message}; the work file is kept: {kept}", action=error.action) from error
@@ -146,18 +145,18 @@ def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Li
     """Read the account into the work file; gives the run's record and the verdict."""
     reader = AccountReader(settings.api, settings.decision, options, listener=listener, spool_dir=work.folder)
     try:
-        with ExitStack() as open_account:
-            with closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
-                destination = WorkFileDestination(connection)
-                account = open_account.enter_context(reader.read(destination))
-                if account.is_quiet:  # dlt takes a second to import, and has nothing to load
-                    run = account.conclude()
-                    destination.add_run(run)
-                    return run, account.decision.verdict
-            with isolated_dlt(work.folder):
-                from puretalk.sync.source import load_account
+        destination = WorkFileDestination(work.connection)
+        with reader.read(destination) as account:
+            if account.is_quiet:  # dlt takes a second to import, and has nothing to load
+                run = account.conclude()
+                destination.add_run(run)
+            else:
+                with isolated_dlt(work.folder):
+                    from puretalk.sync.source import load_account
 
-                return load_account(account, work.path, work.folder / "dlt"), account.decision.verdict
+                    run = load_account(account, work.connection, work.folder / "dlt")
+            write_digests(work.connection, account.decision.comparison.standing)
+            return run, account.decision.verdict
     except Exception as error:
         cause = _find_cause(error)
         if cause is error:
@@ -177,14 +176,13 @@ def _find_cause(error: BaseException) -> BaseException:
 
 def _look_back(work: WorkFile) -> tuple[dict[str, int], dict[str, int]]:
     """Row counts of every table, and the drift that the run before this one met."""
-    with closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
-        counts = {
-            name: int(connection.execute(f"SELECT count(*) FROM {quote_name(STORAGE_SCHEMA, name)}").fetchall()[0][0])
-            for name in TABLES
-        }
-        drifts = connection.execute(
-            f"SELECT drift FROM {quote_name(STORAGE_SCHEMA, SYNC_RUNS.name)} ORDER BY run_id DESC LIMIT 2"
-        ).fetchall()
+    counted = " UNION ALL ".join(
+        f"SELECT {quote_literal(name)}, count(*) FROM {quote_name(STORAGE_SCHEMA, name)}" for name in TABLES
+    )
+    counts = dict(work.connection.execute(counted).fetchall())
+    drifts = work.connection.execute(
+        f"SELECT drift FROM {quote_name(STORAGE_SCHEMA, SYNC_RUNS.name)} ORDER BY run_id DESC LIMIT 2"
+    ).fetchall()
     return counts, parse_drift(drifts[1][0]) if len(drifts) > 1 else {}
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import duckdb
 import pyarrow as pa
 from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.common.schema.typing import TColumnSchema
@@ -95,15 +96,15 @@ def puretalk_source(
     return build_resources(batches)
 
 
-def load_account(account: AccountRead, database: Path, folder: Path) -> SyncRun:
-    """Load an account that was read into a DuckDB file; returns the run's record.
+def load_account(account: AccountRead, connection: duckdb.DuckDBPyConnection, folder: Path) -> SyncRun:
+    """Load an account that was read into an open DuckDB file; returns the run's record.
 
     `folder` is dlt's working folder. It must be new for each run: dlt would load packages of an earlier run from it,
     which was never published."""
     pipeline = dlt.pipeline(
         "puretalk",
         pipelines_dir=str(folder),
-        destination=dlt.destinations.duckdb(str(database)),
+        destination=dlt.destinations.duckdb(connection),
         dataset_name=STORAGE_SCHEMA,
     )
 

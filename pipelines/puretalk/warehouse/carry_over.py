@@ -28,7 +28,6 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
 
     Raises WarehouseError when a newer release wrote the file.
     """
-    connection.execute("SET TimeZone = 'UTC'")
     written, release = _read_versions(connection)
     newer = [what for name, what in _NAMES.items() if getattr(written, name) > getattr(to, name)]
     if newer:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.release import VERSION
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
-from puretalk.settings import RetentionSettings, Settings
+from puretalk.settings import RetentionSettings, Settings, StorageSettings
 from puretalk.warehouse.carry_over import carry_over
 from puretalk.warehouse.snapshots import SnapshotStore, copy_file
 
@@ -52,25 +51,51 @@ _SNAPSHOT_COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
 class WorkFile:
     """A private DuckDB file in a folder (0700) of its own, which also holds everything else that a run writes."""
 
-    path: Path
-    is_new: bool
+    def __init__(self, path: Path, *, is_new: bool, storage: StorageSettings = StorageSettings()) -> None:
+        self.path = path
+        self.is_new = is_new
+        self._storage = storage
+        self._connection: duckdb.DuckDBPyConnection | None = None
 
     @property
     def folder(self) -> Path:
         return self.path.parent
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The one connection of the run, in UTC: each time that DuckDB closes a file, it writes a checkpoint."""
+        if self._connection is None:
+            config = {
+                **OFFLINE,
+                "memory_limit": self._storage.memory_limit,
+                "temp_directory": str(self.folder / "duckdb.tmp"),  # the default is in the current directory
+            }
+            if self._storage.threads:
+                config["threads"] = self._storage.threads
+            try:
+                self._connection = duckdb.connect(str(self.path), config=config)
+            except duckdb.InvalidInputException as error:
+                raise ConfigurationError(f"memory_limit or threads cannot be used: {error}") from error
+            self._connection.execute("SET TimeZone = 'UTC'")
+        return self._connection
+
+    def close(self) -> None:
+        """Close the file, so that it can be moved."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
 
 class Warehouse:
     """A data directory. The caller of every method must hold the lock; the constructor does not need it."""
 
-    def __init__(self, data_dir: Path, *, storage_version: str = "v1.4.0", file_mode: int = 0o440) -> None:
+    def __init__(self, data_dir: Path, storage: StorageSettings = StorageSettings()) -> None:
         self.data_dir = data_dir
-        self.snapshots = SnapshotStore(data_dir, file_mode=file_mode)
-        self._storage_version = storage_version
+        self.snapshots = SnapshotStore(data_dir, file_mode=storage.file_mode_bits)
+        self._storage = storage
         self._work = data_dir / "work"
         self._failed = data_dir / "failed"
 
@@ -90,7 +115,7 @@ class Warehouse:
         folder = self._work / f"{os.getpid()}"
         folder.mkdir(parents=True, mode=0o700)
         self._work.chmod(0o700)
-        work = WorkFile(folder / "work.duckdb", is_new=current is None)
+        work = WorkFile(folder / "work.duckdb", is_new=current is None, storage=self._storage)
         try:
             listener.on_step(Step.COPY)
             if current is None:
@@ -98,10 +123,10 @@ class Warehouse:
             else:
                 copy_file(current, work.path)
                 listener.on_step(Step.CARRY_OVER)
-                with contextlib.closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
-                    carry_over(connection)
+                carry_over(work.connection)
             yield work
         finally:
+            work.close()
             if keep:
                 self._keep_folder(folder)
             shutil.rmtree(self._work, ignore_errors=True)
@@ -118,6 +143,7 @@ class Warehouse:
         """Keep a work file that broke a check, for inspection; the newest few stay."""
         self._failed.mkdir(mode=0o700, exist_ok=True)
         kept = self._failed / f"{run_name}.duckdb"
+        work.close()
         os.replace(work.path, kept)
         for old in sorted(self._failed.glob("*.duckdb"))[:-FAILED_KEPT]:
             old.unlink(missing_ok=True)
@@ -128,9 +154,9 @@ class Warehouse:
         moment = self._next_moment()
         snapshot_id = f"{moment:%Y%m%dT%H%M%S%fZ}"
         listener.on_step(Step.SEAL)
-        with contextlib.closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
-            seal(connection, snapshot_id, datetime.now(UTC))
-            free = _free_share(connection)
+        seal(work.connection, snapshot_id, datetime.now(UTC))
+        free = _free_share(work.connection)
+        work.close()
         size = work.path.stat().st_size
         if size > _COMPACT_SIZE and free > _COMPACT_SHARE and shutil.disk_usage(work.folder).free > size + DISK_MARGIN:
             listener.on_step(Step.COMPACT)
@@ -159,12 +185,12 @@ class Warehouse:
     def _create(self, path: Path) -> None:
         with contextlib.closing(duckdb.connect(config=OFFLINE)) as connection:
             try:
-                place, version = quote_literal(str(path)), quote_literal(self._storage_version)
+                place, version = quote_literal(str(path)), quote_literal(self._storage.storage_version)
                 connection.execute(f"ATTACH {place} AS work (STORAGE_VERSION {version})")
                 connection.execute("DETACH work")
             except duckdb.InvalidInputException as error:
                 raise ConfigurationError(
-                    f"storage_version {self._storage_version!r} cannot be written by this DuckDB; v1.4.0 can"
+                    f"storage_version {self._storage.storage_version!r} cannot be written by this DuckDB; v1.4.0 can"
                 ) from error
         path.chmod(0o600)
 
@@ -201,13 +227,11 @@ WHERE database_name = 'old' AND comment IS NOT NULL
 
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse of these settings."""
-    storage = settings.storage
-    return Warehouse(settings.data_dir, storage_version=storage.storage_version, file_mode=storage.file_mode_bits)
+    return Warehouse(settings.data_dir, settings.storage)
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the views and comments for readers to a loaded work file, where they are missing or different."""
-    connection.execute("SET TimeZone = 'UTC'")
     columns = ", ".join(f"{name} {type_}" for name, (type_, _) in _SNAPSHOT_COLUMNS.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {STORAGE_SCHEMA}.snapshot_info ({columns})")
     for name, (type_, _) in _SNAPSHOT_COLUMNS.items():  # a snapshot of an earlier release has fewer
@@ -236,7 +260,6 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
     """Make a described work file ready to publish: fill snapshot_info, and drop dlt's staging schema."""
-    connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
     connection.execute(f"DELETE FROM {STORAGE_SCHEMA}.snapshot_info")
     connection.execute(

@@ -11,11 +11,12 @@ Nothing is dropped: what has no column, or does not fit its column's type, goes 
 
 from __future__ import annotations
 
-import re
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from puretalk.endpoints.assistants.states import flatten_states
 from puretalk.endpoints.assistants.tables import (
@@ -29,15 +30,18 @@ from puretalk.endpoints.assistants.tables import (
     VOICES,
 )
 from puretalk.endpoints.values import Notes, fit, kind_of, take_list
-from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, hash_text
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
 from puretalk.schema import Row, Table
 
 #: Key in `assistants.extra` under which an assistant's deviation from the shared voice or user is kept.
 DEVIATES = "_deviates"
 
 _USER_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://puretalk.ai/users")
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\Z")
-_MISFIT = object()
+#: For the columns that hold a field of the API: its name, the column's name and the column's type.
+_FIELDS = {
+    table.name: tuple((each.api_field, each.name, each.type) for each in table.columns if each.api_field is not None)
+    for table in (ASSISTANTS, USERS, VOICES)
+}
 
 
 class RejectedRecordError(ValueError):
@@ -59,24 +63,30 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Flattened:
-    """One record as rows.
-
-    `assistant` is the row of `assistants` without `first_seen_at` and `deleted_at`, which only a sync knows, and
-    without `extra`, which is here still an object. `rows` maps a child table's name to its rows in order. `config` is
-    the canonical JSON whose SHA-256 is `content_hash`. `drift` names what was not as documented.
-    """
+class Outline:
+    """What a record says, without its rows: all that a sync compares. `drift` names what was not as documented."""
 
     assistant_id: str
     updated_at: datetime | None
     content_hash: str
+    user: Shared | None
+    voice: Shared | None
+    drift: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Flattened(Outline):
+    """One record as rows.
+
+    `assistant` is the row of `assistants` without `first_seen_at` and `deleted_at`, which only a sync knows, and
+    without `extra`, which is here still an object. `rows` maps a child table's name to its rows in order. `config` is
+    the canonical JSON whose SHA-256 is `content_hash`.
+    """
+
     config: str
     assistant: Row
     extra: JSONObject
     rows: Mapping[str, list[Row]]
-    user: Shared | None
-    voice: Shared | None
-    drift: tuple[str, ...]
 
 
 def record_id(record: JSONValue) -> str:
@@ -94,17 +104,23 @@ def record_id(record: JSONValue) -> str:
 def flatten_assistant(record: JSONValue) -> Flattened:
     """Rows, shared objects, hash and drift of one record. Raises RejectedRecordError when it cannot be used."""
     record_id(record)
-    clean = clean_record(record)
-    assert isinstance(clean, dict)
-    assistant_id = record_id(clean)
+    try:
+        return _flatten(record)
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 and so every column cannot hold
+        return _flatten(clean_record(record))
+
+
+def _flatten(record: JSONValue) -> Flattened:
+    assert isinstance(record, dict)
+    assistant_id = record_id(record)
     notes = Notes()
     row: Row = {}
-    rest = dict(clean)
-    for column in ASSISTANTS.columns:
-        if column.api_field is not None and column.api_field in rest:
-            row[column.name] = fit(rest.pop(column.api_field), column.type, column.api_field, notes)
+    rest = dict(record)
+    for name, column, type_ in _FIELDS[ASSISTANTS.name]:
+        if name in rest:
+            row[column] = fit(rest.pop(name), type_, name, notes)
 
-    config: JSONObject = {name: value for name, value in clean.items() if name not in ("user", "voice")}
+    config: JSONObject = {name: value for name, value in record.items() if name not in ("user", "voice")}
     for name in ("user_id", "voice_id"):  # an API field of that name must not be taken for our key
         if name in config:
             config[f"api.{name}"] = config.pop(name)
@@ -157,9 +173,9 @@ def flatten_shared(shared: Shared) -> Row:
     notes = Notes()
     row: Row = {}
     rest = dict(shared.value)
-    for column in shared.table.columns:
-        if column.api_field is not None and column.api_field in rest:
-            row[column.name] = fit(rest.pop(column.api_field), column.type, column.api_field, notes)
+    for name, column, type_ in _FIELDS[shared.table.name]:
+        if name in rest:
+            row[column] = fit(rest.pop(name), type_, name, notes)
     row[shared.table.key[0]] = shared.key
     for name, value in rest.items():
         notes.keep("unknown field", name, value)
@@ -181,25 +197,39 @@ def find_deviation(own: Shared, shared: Shared) -> JSONObject:
 
 def _share(value: JSONValue, table: Table, config: JSONObject, notes: Notes) -> Shared | None:
     """The shared object in `user` or `voice`. One without a key stays in the assistant's configuration."""
-    name = "user" if table is USERS else "voice"
     if value is None:
         return None
     if isinstance(value, dict):
-        identity = value.get("email" if table is USERS else "voice_id")
-        if isinstance(identity, str) and identity.strip():
-            key = str(uuid.uuid5(_USER_NAMESPACE, identity.strip().casefold())) if table is USERS else identity
-            shared = Shared(table, key, value, hash_json(value))
-            inner = Notes(where=f"{name}.")
-            for column in table.columns:
-                if column.api_field is not None and column.api_field in value:
-                    fit(value[column.api_field], column.type, column.api_field, inner)
-            known = {column.api_field for column in table.columns}
-            inner.drift += [f"unknown field {name}.{field_name}" for field_name in value if field_name not in known]
-            notes.drift += inner.drift
+        found = read_shared_object(table.name, canonical_json(value))
+        if found is not None:
+            shared, drift = found
+            notes.drift += drift
             return shared
+    name = "user" if table is USERS else "voice"
     config[name] = value
     notes.keep("no key in", name, value)
     return None
+
+
+@lru_cache(maxsize=10_000)  # an account has few, and each stands in many records
+def read_shared_object(table_name: str, text: str) -> tuple[Shared, tuple[str, ...]] | None:
+    """The user or voice of a canonical JSON text, with its drift; None when it has no key."""
+    table, name, identity_field = (
+        (USERS, "user", "email") if table_name == USERS.name else (VOICES, "voice", "voice_id")
+    )
+    value: JSONObject = json.loads(text)
+    identity = value.get(identity_field)
+    if not isinstance(identity, str) or not identity.strip():
+        return None
+    key = str(uuid.uuid5(_USER_NAMESPACE, identity.strip().casefold())) if table is USERS else identity
+    notes = Notes(where=f"{name}.")
+    known = set()
+    for field_name, _, type_ in _FIELDS[table_name]:
+        known.add(field_name)
+        if field_name in value:
+            fit(value[field_name], type_, field_name, notes)
+    notes.drift += [f"unknown field {name}.{field_name}" for field_name in value if field_name not in known]
+    return Shared(table, key, value, hash_text(text)), tuple(notes.drift)
 
 
 def _variables(assistant_id: str, items: list[JSONValue]) -> list[Row]:

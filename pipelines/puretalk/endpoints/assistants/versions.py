@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from puretalk.json_values import JSONValue, hash_json
+from puretalk.json_values import JSONValue, hash_ascii_json, hash_json
 
 #: Columns of snapshot_info that hold the versions → what they are versions of.
 VERSION_COLUMNS = {
@@ -34,9 +34,9 @@ class Versions:
 
 #: The content hash of each version. Keep the old ones: only the hash tells whether a user or voice that is stored
 #: without a field had that field as null, or had no such field.
-CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_json}
+CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_ascii_json, 2: hash_json}
 
 #: What this release writes.
-CURRENT = Versions(tables=1, flattening=1, content_hash=1)
+CURRENT = Versions(tables=1, flattening=1, content_hash=2)
 #: Release 0.1.0 wrote no versions into its snapshots.
 UNWRITTEN = Versions(tables=1, flattening=1, content_hash=1)

@@ -1,0 +1,116 @@
+"""What was read from records before: the SHA-256 of a record's bytes → its outline.
+
+A record with the bytes of an earlier sync says what it said then, so it need not be parsed. The tables are in the
+warehouse file. Only the release that wrote a row uses it, because another one may read the same bytes otherwise. A row
+that is missing costs time, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import duckdb
+
+from puretalk.endpoints.assistants.flatten import Outline, Shared, read_shared_object
+from puretalk.endpoints.assistants.versions import CURRENT
+from puretalk.json_values import canonical_json
+from puretalk.release import VERSION
+from puretalk.schema import INTERNAL_SCHEMA
+from puretalk.sync.comparison import Standing
+
+_DIGESTS = f"{INTERNAL_SCHEMA}.record_digests"
+_SHARED = f"{INTERNAL_SCHEMA}.shared_objects"
+_READ_BY = f"{VERSION} {CURRENT.tables}.{CURRENT.flattening}.{CURRENT.content_hash}"
+
+_CREATE = f"""
+CREATE SCHEMA IF NOT EXISTS {INTERNAL_SCHEMA};
+CREATE TABLE IF NOT EXISTS {_DIGESTS} (
+    assistant_id VARCHAR, digest BLOB, read_by VARCHAR, updated_at TIMESTAMP, content_hash VARCHAR,
+    user_hash VARCHAR, voice_hash VARCHAR, drift VARCHAR
+);
+COMMENT ON TABLE {_DIGESTS} IS 'One row: an assistant, with the SHA-256 of its record and what was read from it.';
+CREATE TABLE IF NOT EXISTS {_SHARED} (content_hash VARCHAR, table_name VARCHAR, value VARCHAR);
+COMMENT ON TABLE {_SHARED} IS 'One row: a user or voice as records show it.';
+"""
+
+
+def read_digests(connection: duckdb.DuckDBPyConnection) -> dict[bytes, Outline]:
+    """What this release read from records, by the SHA-256 of their bytes."""
+    there = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ?",
+        [INTERNAL_SCHEMA],
+    ).fetchall()
+    if not there[0][0]:
+        return {}
+    shared: dict[str | None, Shared | None] = {None: None}
+    for content_hash, table_name, value in connection.execute(f"FROM {_SHARED}").fetchall():
+        found = read_shared_object(table_name, value)
+        if found is not None:
+            shared[content_hash] = found[0]
+    rows = connection.execute(f"SELECT * EXCLUDE read_by FROM {_DIGESTS} WHERE read_by = ?", [_READ_BY]).fetchall()
+    return {
+        digest: Outline(
+            assistant_id,
+            updated_at and updated_at.replace(tzinfo=UTC),
+            content_hash,
+            shared[user_hash],
+            shared[voice_hash],
+            tuple(json.loads(drift)) if drift else (),
+        )
+        for assistant_id, digest, updated_at, content_hash, user_hash, voice_hash, drift in rows
+        if user_hash in shared and voice_hash in shared
+    }
+
+
+def write_digests(connection: duckdb.DuckDBPyConnection, standing: Mapping[str, Standing]) -> None:
+    """Keep what was read from the records that are believed, where the warehouse does not know their bytes yet."""
+    fresh = [(assistant_id, each) for assistant_id, each in standing.items() if each.digest is not None]
+    if not fresh:
+        return
+    for statement in filter(str.strip, _CREATE.split(";\n")):
+        connection.execute(statement)
+    connection.begin()
+    connection.execute(f"DELETE FROM {_DIGESTS} WHERE read_by <> ?", [_READ_BY])
+    for some in _groups(fresh):
+        connection.execute(
+            f"DELETE FROM {_DIGESTS} WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))",
+            [[assistant_id for assistant_id, _ in some]],
+        )
+        connection.execute(
+            f"INSERT INTO {_DIGESTS} SELECT unnest(?::VARCHAR[]), unnest(?::BLOB[]), ?, unnest(?::TIMESTAMP[]), "
+            "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+            [
+                [assistant_id for assistant_id, _ in some],
+                [each.digest for _, each in some],
+                _READ_BY,
+                [_naive(each.updated_at) for _, each in some],
+                [each.content_hash for _, each in some],
+                [each.user.content_hash if each.user else None for _, each in some],
+                [each.voice.content_hash if each.voice else None for _, each in some],
+                [canonical_json(list(each.drift)) if each.drift else None for _, each in some],
+            ],
+        )
+    shared = {own.content_hash: own for _, each in fresh for own in (each.user, each.voice) if own is not None}
+    known = {row[0] for row in connection.execute(f"SELECT content_hash FROM {_SHARED}").fetchall()}
+    for key in shared.keys() - known:
+        own = shared[key]
+        connection.execute(f"INSERT INTO {_SHARED} VALUES (?, ?, ?)", [key, own.table.name, canonical_json(own.value)])
+    connection.execute(
+        f"DELETE FROM {_SHARED} WHERE content_hash NOT IN "
+        f"(SELECT user_hash FROM {_DIGESTS} WHERE user_hash IS NOT NULL "
+        f"UNION SELECT voice_hash FROM {_DIGESTS} WHERE voice_hash IS NOT NULL)"
+    )
+    connection.commit()
+
+
+_Fresh = tuple[str, Standing]
+
+
+def _groups(rows: list[_Fresh]) -> Iterable[list[_Fresh]]:
+    return (rows[start : start + 10_000] for start in range(0, len(rows), 10_000))
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return moment and moment.astimezone(UTC).replace(tzinfo=None)
