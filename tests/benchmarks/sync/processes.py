@@ -21,7 +21,8 @@ TESTS = Path(__file__).resolve().parents[2]
 @dataclass(frozen=True)
 class Cost:
     """Wall seconds; CPU seconds, user and system; the most memory that the process or one of its children held, in
-    MB of 10^6 bytes. CPU and memory include the children that the process waited for."""
+    MB of 10^6 bytes. CPU and memory include the children that the process waited for. Linux counts the memory of the
+    process that starts the command too, so this one stays small: it imports neither dlt nor duckdb."""
 
     wall: float
     cpu: float
@@ -32,12 +33,12 @@ class CommandFailedError(Exception):
     """A command that is measured did not exit with 0."""
 
 
-def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Cost:
-    """Run the command to its end, its output in `log`. Raises CommandFailedError with the end of the log."""
+def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Cost:
+    """Run the command in `folder` to its end. Raises CommandFailedError with the end of its output, which is in `log`."""
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
@@ -49,7 +50,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], log: Path) -
 
 
 class ServerProcess:
-    """The account server, started and ended by `with`."""
+    """The account server; it is ready when the constructor returns, and `with` ends it."""
 
     def __init__(self, assistants: int) -> None:
         self._process = subprocess.Popen(
@@ -61,6 +62,8 @@ class ServerProcess:
         )
         assert self._process.stdout is not None
         self.base_url = self._process.stdout.readline().strip()
+        if not self.base_url:
+            raise CommandFailedError(f"the account server exited with {self._process.wait()}")
 
     def __enter__(self) -> Self:
         return self

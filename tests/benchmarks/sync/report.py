@@ -40,6 +40,7 @@ GOALS: Final = {
     10_000: Goals("floor", {"full": 4, "no change": 1.5, "1 % changed": 3}, 300, without_models=2.5),
     50_000: Goals("floor", {"full": 4, "no change": 1.5, "1 % changed": 3}, 400),
 }
+MODEL_STEPS: Final = ("models", "checks")
 WALK_GOAL: Final = 1.3
 WALK_GOAL_FROM: Final = 10_000  # assistants; page 1 is fetched alone, which a short walk cannot make up for
 
@@ -54,16 +55,18 @@ def describe(measured: Sequence[Measurement], walks: Sequence[WalkMeasurement]) 
     runs = max(map(len, by_key.values()))
     sections = [
         f"{describe_machine()} {'One run' if runs == 1 else f'Medians of {runs} runs'}, {datetime.now(UTC):%Y-%m-%d}.",
-        "Wall seconds / CPU seconds / most memory in MB:",
-        _cost_table(by_key),
-        "How many times as much `puretalk sync` takes:",
-        _goal_table(by_key),
-        "Wall seconds of the steps of `puretalk sync`:",
-        _step_table(by_key),
-        "The walk alone, without the start of the process, against (pages / window) × latency:",
-        _walk_table(walks),
+        _section("Wall seconds / CPU seconds / most memory in MB:", _cost_table(by_key)),
+        _section("How many times as much `puretalk sync` takes:", _goal_table(by_key)),
+        _section("Wall seconds of the steps of `puretalk sync`:", _step_table(by_key)),
+        _section(
+            "The walk alone, without the start of the process, against (pages / window) × latency:", _walk_table(walks)
+        ),
     ]
     return "\n\n".join(section for section in sections if section)
+
+
+def _section(title: str, table: str) -> str:
+    return f"{title}\n\n{table}" if table else ""
 
 
 def describe_machine() -> str:
@@ -112,7 +115,7 @@ def _goal_table(by_key: dict[Key, list[Measurement]]) -> str:
                 name = f"{phase} ÷ {base}"
                 rows.append([*size, name, f"{wall:.1f} ×", f"{cpu:.1f} ×", *_judge(goal, " ×", wall, cpu)])
                 if phase == "full" and goals and goals.without_models and goals.base == base and ours[0].steps:
-                    wall = median((one.cost.wall - one.steps["models"]) / other.cost.wall for one, other in pairs)
+                    wall = median(_without_models(one) / other.cost.wall for one, other in pairs)
                     name = f"{phase}, without models, ÷ {base}"
                     rows.append([*size, name, f"{wall:.1f} ×", "", *_judge(goals.without_models, " ×", wall)])
         ours = [each for phase in PHASES for each in by_key.get((assistants, latency, OURS, phase), [])]
@@ -121,6 +124,12 @@ def _goal_table(by_key: dict[Key, list[Measurement]]) -> str:
             goal = goals.peak if goals else None
             rows.append([*size, "most memory of all phases", f"{peak:.0f} MB", "", *_judge(goal, " MB", peak)])
     return _table(["assistants", "latency", "", "wall", "CPU", "goal", "met"], rows)
+
+
+def _without_models(measurement: Measurement) -> float:
+    """Wall seconds without the steps that build and check the models."""
+    steps = _group_steps(measurement)
+    return measurement.cost.wall - sum(steps.get(name, 0.0) for name in MODEL_STEPS)
 
 
 def _judge(goal: float | None, unit: str, *values: float) -> list[str]:

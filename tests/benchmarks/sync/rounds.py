@@ -16,7 +16,7 @@ from benchmarks.sync.account_server import NEW_LINE, Phase, changed_count
 from benchmarks.sync.processes import Cost, ServerProcess, measure
 
 SCRIPTS: Final = Path(__file__).parent / "contestants"
-#: Both loads and rests: what is asked of a contestant, in this order → what the server serves meanwhile.
+#: The phases of a round in their order, and what the server serves in them.
 PHASES: Final[dict[str, Phase]] = {"full": "same", "no change": "same", "1 % changed": "changed"}
 _COUNT = """
 import duckdb, json, sys
@@ -93,7 +93,8 @@ def run_round(
             changed = changed_count(assistants) if served == "changed" else 0
             for contestant in contestants:
                 folder = Path(root) / contestant.name
-                cost = measure(_fill_in(contestant, folder), _environment(server, folder), Path(root) / "log")
+                command, environment = _fill_in(contestant, folder), _environment(server, folder)
+                cost = measure(command, environment, folder, Path(root) / "log")
                 _check(contestant, folder, (assistants, changed))
                 yield Measurement(assistants, latency, phase, contestant.name, cost, read_steps(folder))
 
@@ -103,7 +104,8 @@ def run_walk(server: ServerProcess, assistants: int, latency: float) -> WalkMeas
     server.set("same", latency)
     with tempfile.TemporaryDirectory() as root:
         folder, log = Path(root), Path(root) / "log"
-        cost = measure([sys.executable, "-P", str(SCRIPTS / "walk.py")], _environment(server, folder), log)
+        command = [sys.executable, "-P", str(SCRIPTS / "walk.py")]
+        cost = measure(command, _environment(server, folder), folder, log)
         said = json.loads(log.read_text(encoding="utf-8"))
     if said["records"] != assistants:
         raise WrongResultError(f"the walk saw {said['records']} of {assistants} assistants")
@@ -137,7 +139,7 @@ def _environment(server: ServerProcess, folder: Path) -> dict[str, str]:
 
 
 def _check(contestant: Contestant, folder: Path, expected: tuple[int, int]) -> None:
-    """Raise WrongResultError unless the table has so many live assistants, and so many with the new line."""
+    """Raise WrongResultError unless the table has so many assistants, and so many of them with the new line."""
     if contestant.database is None:
         return
     query = f"SELECT count(*), count(*) FILTER (WHERE ends_with(prompt, '{NEW_LINE}')) FROM {contestant.table}"
