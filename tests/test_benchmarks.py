@@ -110,9 +110,9 @@ def test_the_report_judges_the_medians_of_pairs() -> None:
     assert "Medians of 2 runs" in text
     assert "| 10,000 | 0 ms | puretalk | 3.50 / 3.50 / 250 |" in text
     assert "full ÷ floor | 3.5 × | 3.5 × | ≤ 4 × | yes |" in text
-    assert "full, without models, ÷ floor | 1.0 × |  | ≤ 2.5 × | yes |" in text
+    assert "full, without models, ÷ floor | 1 × |  | ≤ 2.5 × | yes |" in text
     assert "no change ÷ floor | 3.5 × | 3.5 × | ≤ 1.5 × | **no** |" in text
-    assert "no change ÷ import dlt | 1.8 × | 1.8 × |  |  |" in text
+    assert "no change ÷ import dlt | 1.75 × | 1.75 × |  |  |" in text
     assert "most memory of all phases | 300 MB |  | ≤ 300 MB | yes |" in text
     assert "| full | 1.00 | 2.50 | 0.00 |" in text
     assert "| 10,000 | 30 ms | 100 | 0.60 | 1.00 | 0.38 | 1.6 × | ≤ 1.3 × | **no** |" in text

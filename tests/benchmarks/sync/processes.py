@@ -34,7 +34,7 @@ class CommandFailedError(Exception):
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Cost:
-    """Run the command in `folder` to its end. Raises CommandFailedError with the end of its output, written to `log`."""
+    """Run the command in `folder`, its output in `log`. Raises CommandFailedError with the end of that output."""
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(

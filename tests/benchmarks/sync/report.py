@@ -113,11 +113,11 @@ def _goal_table(by_key: dict[Key, list[Measurement]]) -> str:
                 cpu = median(one.cost.cpu / other.cost.cpu for one, other in pairs)
                 goal = goals.ratios[phase] if goals and goals.base == base else None
                 name = f"{phase} ÷ {base}"
-                rows.append([*size, name, f"{wall:.1f} ×", f"{cpu:.1f} ×", *_judge(goal, " ×", wall, cpu)])
+                rows.append([*size, name, f"{wall:.3g} ×", f"{cpu:.3g} ×", *_judge(goal, " ×", wall, cpu)])
                 if phase == "full" and goals and goals.without_models and goals.base == base and ours[0].steps:
                     wall = median(_without_models(one) / other.cost.wall for one, other in pairs)
                     name = f"{phase}, without models, ÷ {base}"
-                    rows.append([*size, name, f"{wall:.1f} ×", "", *_judge(goals.without_models, " ×", wall)])
+                    rows.append([*size, name, f"{wall:.3g} ×", "", *_judge(goals.without_models, " ×", wall)])
         ours = [each for phase in PHASES for each in by_key.get((assistants, latency, OURS, phase), [])]
         if ours:
             peak = max(each.cost.peak for each in ours)
@@ -172,7 +172,7 @@ def _walk_table(walks: Iterable[WalkMeasurement]) -> str:
         goal = WALK_GOAL if ratio and assistants >= WALK_GOAL_FROM else None
         cost = _median_cost(runs)
         cells = [f"{assistants:,}", f"{latency:g} ms", str(runs[0].pages), f"{seconds:.2f}", f"{cost.cpu:.2f}"]
-        cells += [f"{bound:.2f}", f"{ratio:.1f} ×"] if ratio else ["", ""]
+        cells += [f"{bound:.2f}", f"{ratio:.3g} ×"] if ratio else ["", ""]
         rows.append([*cells, *_judge(goal, " ×", ratio or 0)])
     header = ["assistants", "latency", "pages", "wall s", "CPU s of the process", "bound s", "ratio", "goal", "met"]
     return _table(header, rows)
