@@ -21,7 +21,7 @@ PROCESSES := $(if $(findstring ::,$(T)),0,auto)
 COVERAGE ?=
 PYTEST := $(BIN)/python $(if $(COVERAGE),-m coverage run )-m pytest
 
-.PHONY: help demo test quick coverage storm check setup format lint types lock clean
+.PHONY: help demo test quick coverage storm check bench setup format lint types lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,7 +48,11 @@ coverage:
 storm: .venv/ready .venv/old-duckdb
 	$(PYTEST) -n auto --dist load -m storm
 
-# The benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-pictures (ARGS="…" for each).
+# What a sync costs, against what else could do its work: docs/performance.md.
+bench: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.sync $(ARGS)
+
+# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-pictures (ARGS="…" for each).
 bench-%: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.$* $(ARGS)
 
