@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Protocol
 
 from puretalk.catalogue import REJECTED_RECORDS
-from puretalk.endpoints.assistants.flatten import DEVIATES, flatten_assistant, flatten_shared
+from puretalk.endpoints.assistants.flatten import DEVIATES, flatten_shared
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES
 from puretalk.json_values import JSONObject, canonical_json
 from puretalk.schema import Row, Table, text_of
 from puretalk.sync.comparison import Comparison
 from puretalk.sync.decision import Decision
+from puretalk.sync.spool import encode_row
 
 #: One Arrow batch holds at most this many records and bytes of JSON.
 BATCH_RECORDS = 2_000
@@ -35,15 +36,19 @@ class StoredAssistants(Protocol):
 
 @dataclass
 class Batch:
-    """Rows for dlt, by table. `bare` names the tables that the destination lacks, or that lack columns there."""
+    """Rows for dlt, by table, as JSON objects. `bare` names the tables that the destination lacks, or that lack columns
+    there."""
 
-    rows: dict[str, list[Row]] = field(default_factory=dict)
+    rows: dict[str, list[bytes]] = field(default_factory=dict)
     cursor: datetime | None = None
     bare: frozenset[str] = frozenset()
     records: int = 0
     size: int = 0
 
     def add(self, table: Table, *rows: Row) -> None:
+        self.add_encoded(table, map(encode_row, rows))
+
+    def add_encoded(self, table: Table, rows: Iterable[bytes]) -> None:
         self.rows.setdefault(table.name, []).extend(rows)
 
 
@@ -83,8 +88,9 @@ class Loader:
         comparison = self.comparison
         known = comparison.known.assistants.get(assistant_id)
         news = comparison.news.get(assistant_id, [])
+        flat = comparison.spool.read(offset)
         for observation in news:
-            version = flatten_assistant(comparison.spool.read(observation.offset))
+            config = flat.config if observation.offset == offset else comparison.spool.read(observation.offset).config
             batch.add(
                 ASSISTANT_VERSIONS,
                 {
@@ -94,22 +100,23 @@ class Loader:
                     "content_hash": observation.content_hash,
                     "is_silent": observation.is_silent,
                     "previous_deleted_at": observation.previous_deleted_at,
-                    "config": version.config,
+                    "config": config,
                 },
             )
-            batch.size += len(version.config)
+            batch.size += len(config)
             self.versions += 1
-        flat = flatten_assistant(comparison.spool.read(offset))
-        row = dict(flat.assistant)
-        row["first_seen_at"] = known.first_seen_at if known else news[0].received_at
-        row["deleted_at"] = self.deleted.get(assistant_id)
-        row["extra"] = _extra(flat.extra, comparison, assistant_id)
-        batch.add(ASSISTANTS, row)
+        known_now: Row = {
+            "first_seen_at": known.first_seen_at if known else news[0].received_at,
+            "deleted_at": self.deleted.get(assistant_id),
+            "extra": _extra(json.loads(flat.extra), comparison, assistant_id),
+        }
+        batch.add_encoded(ASSISTANTS, [flat.assistant[:-1] + b"," + encode_row(known_now)[1:]])
         for table in CHILD_TABLES:
             rows = flat.rows[table.name]
-            if not rows and known is not None:
-                rows = [{"assistant_id": assistant_id, **dict.fromkeys(table.key[1:], EMPTIED)}]
-            batch.add(table, *rows)
+            if rows or known is None:
+                batch.add_encoded(table, rows)
+            else:
+                batch.add(table, {"assistant_id": assistant_id, **dict.fromkeys(table.key[1:], EMPTIED)})
         batch.records += 1
         batch.size += len(flat.config)
         self.loaded += 1

@@ -15,6 +15,7 @@ from typing import Literal
 
 from puretalk.api.pages import Record
 from puretalk.endpoints.assistants.flatten import (
+    Flattened,
     Outline,
     RejectedRecordError,
     Shared,
@@ -22,7 +23,7 @@ from puretalk.endpoints.assistants.flatten import (
     flatten_assistant,
 )
 from puretalk.endpoints.assistants.tables import USERS, VOICES
-from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, parse_json
 from puretalk.sync.known import Known
 from puretalk.sync.spool import Spool
 
@@ -211,7 +212,9 @@ class Comparison:
         offset = standing.offset if standing is not None and is_same else None
         is_news = not is_same or previous_deleted_at is not None
         if offset is None and (is_news or self.full_refresh):
-            offset = self.spool.add(record.body)
+            if not isinstance(flat, Flattened):  # its bytes were known
+                flat = flatten_assistant(parse_json(bytes(record.body)))
+            offset = self.spool.add(flat)
         if is_news and offset is not None:
             earlier = self.news.get(assistant_id)
             if earlier:  # a moment names a version: a second one needs a later moment, even in one page

@@ -32,7 +32,7 @@ from puretalk.sync.batches import EMPTIED, Batch
 from puretalk.sync.destination import PipelineDestination
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.sync_run import SyncRun
-from puretalk.warehouse.arrow import arrow_schema
+from puretalk.warehouse.arrow import arrow_schema, read_rows
 
 
 @configspec
@@ -128,7 +128,7 @@ def _table_resource(table: Table, batches: DltResource) -> DltResource:
     def rows_of(batch: Batch) -> Iterator[pa.Table]:
         rows = batch.rows.get(table.name)
         if rows:
-            yield pa.Table.from_pylist(rows, schema=arrow_schema(table))
+            yield read_rows(table, rows)
         elif table.name in batch.bare:
             yield arrow_schema(table).empty_table()
 

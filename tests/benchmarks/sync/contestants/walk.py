@@ -8,15 +8,15 @@ import time
 from datetime import datetime
 
 from puretalk.api.client import ApiClient
+from puretalk.api.pages import Record
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
-from puretalk.json_values import JSONValue
 from puretalk.settings import ApiSettings, load_settings
 
 
-def take_id(record: JSONValue, _received_at: datetime) -> str | None:
+def take_id(record: Record, _received_at: datetime) -> str | None:
     """The least that an observer may do."""
-    return str(record[ENDPOINT.id_field]) if isinstance(record, dict) else None
+    return str(record.value[ENDPOINT.id_field]) if isinstance(record.value, dict) else None
 
 
 async def walk_account(settings: ApiSettings) -> Walk:
