@@ -48,7 +48,8 @@ coverage:
 storm: .venv/ready .venv/old-duckdb
 	$(PYTEST) -n auto --dist load -m storm
 
-# The benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-pictures (ARGS="…" for each).
+# The benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-pictures
+# (ARGS="…" for each).
 bench-%: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.$* $(ARGS)
 
