@@ -52,7 +52,8 @@ storm: .venv/ready .venv/old-duckdb
 bench: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.sync $(ARGS)
 
-# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-pictures (ARGS="…" for each).
+# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-pictures
+# (ARGS="…" for each).
 bench-%: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.$* $(ARGS)
 

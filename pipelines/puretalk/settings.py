@@ -37,7 +37,7 @@ class ApiSettings:
         "https://api.puretalk.ai/api", "URL of the API; https only, http for loopback", SOURCE_SECTION
     )
     page_size: int = _setting(100, "records asked for per page; the API may give fewer", SOURCE_SECTION, minimum=1)
-    window: int = _setting(8, "requests in flight at once", SOURCE_SECTION, minimum=1)
+    window: int = _setting(8, "most requests in flight at once", SOURCE_SECTION, minimum=1)
     timeout: float = _setting(30.0, "seconds that one request may take", SOURCE_SECTION, minimum=0.001)
     retry_budget: float = _setting(
         300.0, "seconds that all retries of one request may take together", SOURCE_SECTION, minimum=0

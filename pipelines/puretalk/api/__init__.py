@@ -4,7 +4,8 @@ origin      where the key may go: the form of a key and of a base URL, one origi
 scrubbing   texts that people see: without the key, short, printable
 transport   one GET with its redirects; the only file that sends the key
 retries     when to ask again, how long to wait, when to give up
-client      an account's requests: how many at once, their retries, and the check of their answers
+window      how many requests may be in flight at once, by what the API answered so far
+client      an account's requests: their slots in the window, their retries, and the check of their answers
 endpoint    the address of a list and the field that holds a record's id
 pages       the pages of a list, up to a window of them fetched ahead
 records     one record by its id: found, missing or unclear

@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from puretalk.api.retries import PassingError, Retries, parse_http_date, parse_retry_after
+from puretalk.api.retries import Lane, PassingError, Retries, parse_http_date, parse_retry_after
 from puretalk.api.transport import Reply, Transport
+from puretalk.api.window import Window
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError
 from puretalk.json_values import NotJSONError, UnusableJSONError
 from puretalk.listener import SILENT, Listener
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 
 class ApiClient:
-    """One account, one origin, one connection pool. At most `window` requests in flight, for all callers together."""
+    """One account, one origin, one connection pool, and one `window` of requests in flight for all callers together."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class ApiClient:
         self._retries = Retries(
             budget=settings.retry_budget, max_attempts=settings.max_attempts, sleep=sleep, listener=listener
         )
-        self._slots = asyncio.Semaphore(settings.window)
+        self.window = Window(settings.window)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -83,9 +84,14 @@ class ApiClient:
         """The answer to a GET with retries: 200 and what `read` makes of the body, or 404 and None; everything else
         raises. `read` may raise NotJSONError and UnusableJSONError."""
 
+        lane: Lane | None = self._retries.lane  # for the first attempt only: others have waited already
+
         async def attempt() -> tuple[Reply, T | None]:
-            async with self._slots:
+            nonlocal lane
+            async with self.window.slot(route, lane=lane) as report:
+                lane = None
                 reply = await self._transport.get(path, route=route, query=query)
+                report(reply.status)
             if reply.status == 404:
                 return reply, None
             self._judge_status(reply)

@@ -6,8 +6,8 @@ import asyncio
 import email.utils
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import NoReturn, TypeVar
 
@@ -54,11 +54,39 @@ class PassingError(Exception):
         self.is_throttle = is_throttle
 
 
+class Lane:
+    """Where requests that got a 429 take their turns, one at a time, in the order in which they got it."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._requests = 0
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a request has its turn or waits for it."""
+        return self._requests > 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """The turn of a request that got a 429."""
+        self._requests += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._requests -= 1
+
+    async def wait(self) -> None:
+        """Wait for the requests that use the lane now. Others may use it when the wait ends."""
+        async with self._lock:
+            pass
+
+
 class Retries:
     """Retries of one client: exponential backoff with jitter, bounded in attempts and in time.
 
-    A 429 limits the whole client. So requests that got one continue one at a time, in the order in which they got it,
-    and new requests queue behind them. If each retried on its own, they would use up the allowed requests of each
+    A 429 limits the whole client. So requests that got one continue one at a time in the `lane`, and new requests queue
+    behind them. If each retried on its own, they would use up the allowed requests of each
     other until one of them had no attempts left, and a walk needs all of its pages.
     """
 
@@ -75,7 +103,7 @@ class Retries:
         self._max_attempts = max_attempts
         self._sleep = sleep
         self._listener = listener
-        self._lane = asyncio.Lock()
+        self.lane = Lane()
         self._backoff = wait_exponential(FIRST_WAIT, LONGEST_WAIT - JITTER) + wait_random(0, JITTER)
 
     async def run(self, attempt: Callable[[], Awaitable[T]], *, subject: str, label: str) -> T:
@@ -85,9 +113,6 @@ class Retries:
         Raises what `attempt` raises, and RetryLaterError or ApiChangedError (the last PassingError says which) when the
         attempts or the seconds are used up.
         """
-        async with self._lane:
-            pass  # a throttled request goes first
-
         async with AsyncExitStack() as turn:
             is_throttled = is_alone = False
 
@@ -95,7 +120,7 @@ class Retries:
                 nonlocal is_alone
                 if is_throttled and not is_alone:
                     since = time.monotonic()
-                    await turn.enter_async_context(self._lane)
+                    await turn.enter_async_context(self.lane.turn())
                     is_alone = True
                     seconds -= time.monotonic() - since
                 elif is_alone and not is_throttled:

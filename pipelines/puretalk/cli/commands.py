@@ -78,7 +78,7 @@ def main() -> None:
 )
 @click.option("--base-url", help="URL of the API [PURETALK_BASE_URL].")
 @click.option("--page-size", type=int, help="Records asked for per page [PURETALK_PAGE_SIZE].")
-@click.option("--window", type=int, help="Requests in flight at once [PURETALK_WINDOW].")
+@click.option("--window", type=int, help="Most requests in flight at once [PURETALK_WINDOW].")
 @verbose_option
 @settings_options
 def sync(
