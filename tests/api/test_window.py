@@ -411,7 +411,7 @@ async def walk(client: ApiClient) -> list[int]:
     sizes, numbers = list[int](), list[JSONValue]()
     async with aclosing(fetch_pages(client, ENDPOINT)) as pages:
         async for page in pages:
-            numbers += page.records
+            numbers += [record.value for record in page.records]
             sizes.append(client.window.size)
     assert numbers == list(range(1, len(numbers) + 1))
     return sizes

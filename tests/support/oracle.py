@@ -692,15 +692,21 @@ def _same(one: object, other: object) -> bool:
     return one == other
 
 
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[\d.]+(?:e[+-]?\d+)?')
+
+
 def _canonical(value: Json) -> str:
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{_canonical(name)}:{_canonical(value[name])}' for name in sorted(value))}}}"
-    if isinstance(value, list):
-        return f"[{','.join(map(_canonical, value))}]"
-    if isinstance(value, float):
-        text = format(Decimal(repr(value)), "f") if 1e-5 <= abs(value) < 1e-4 else repr(value)
+    """Python's JSON with its floats in the form that the warehouse promises."""
+
+    def restate(token: re.Match[str]) -> str:
+        text = token[0]
+        if text.startswith('"') or not set(text) & {".", "e"}:
+            return text
+        if 1e-5 <= abs(float(text)) < 1e-4:
+            return format(Decimal(text), "f")
         return re.sub(r"e\+?(-?)0*", r"e\1", text)
-    return json.dumps(value, ensure_ascii=False)
+
+    return _TOKEN.sub(restate, json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
 def _sha256(text: str) -> str:

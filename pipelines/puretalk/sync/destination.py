@@ -147,19 +147,17 @@ class WorkFileDestination(Destination):
     placeholder = "?"
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+        self.connection = connection
         super().__init__()
 
     def read_known(self) -> Known:
-        return replace(super().read_known(), digests=read_digests(self._connection))
+        return replace(super().read_known(), digests=read_digests(self.connection))
 
     def add_run(self, run: SyncRun) -> None:
         """Add the run's own row, where a run has nothing else to write."""
         row = run.to_row()
         names, places = ", ".join(map(quote_name, row)), ", ".join(["?"] * len(row))
-        self._connection.execute(
-            f"INSERT INTO {self._relation(SYNC_RUNS)} ({names}) VALUES ({places})", [*row.values()]
-        )
+        self.connection.execute(f"INSERT INTO {self._relation(SYNC_RUNS)} ({names}) VALUES ({places})", [*row.values()])
 
     def _moment(self, expression: str) -> str:
         return f"timezone('UTC', {expression})"  # reading an aware time takes ten times as long
@@ -175,7 +173,7 @@ class WorkFileDestination(Destination):
         return quote_name(STORAGE_SCHEMA, table.name)
 
     def _query(self, sql: str, parameters: Sequence[str]) -> list[Any]:
-        return self._connection.execute(sql, parameters).fetchall()
+        return self.connection.execute(sql, parameters).fetchall()
 
 
 def _utc(moment: datetime | None) -> datetime | None:

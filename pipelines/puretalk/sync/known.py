@@ -34,6 +34,11 @@ class Known:
     digests: Mapping[bytes, Outline] = field(default_factory=dict)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the warehouse holds no assistant, user or voice."""
+        return not (self.assistants or self.users or self.voices)
+
+    @property
     def live(self) -> set[str]:
         """Ids of the assistants that are not deleted."""
         return {assistant_id for assistant_id, known in self.assistants.items() if known.deleted_at is None}

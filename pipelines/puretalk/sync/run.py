@@ -154,7 +154,7 @@ def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Li
                 with isolated_dlt(work.folder):
                     from puretalk.sync.source import load_account
 
-                    run = load_account(account, work.connection, work.folder / "dlt")
+                    run = load_account(account, destination, work.folder / "dlt")
             write_digests(work.connection, account.decision.comparison.standing)
             return run, account.decision.verdict
     except Exception as error:

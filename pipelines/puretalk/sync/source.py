@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-import duckdb
 import pyarrow as pa
 from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.common.schema.typing import TColumnSchema
@@ -29,7 +28,7 @@ from puretalk.schema import STORAGE_SCHEMA, Table
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.account import AccountRead, AccountReader
 from puretalk.sync.batches import EMPTIED, Batch
-from puretalk.sync.destination import PipelineDestination
+from puretalk.sync.destination import PipelineDestination, WorkFileDestination
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.sync_run import SyncRun
 from puretalk.warehouse.arrow import arrow_schema, read_rows
@@ -96,35 +95,39 @@ def puretalk_source(
     return build_resources(batches)
 
 
-def load_account(account: AccountRead, connection: duckdb.DuckDBPyConnection, folder: Path) -> SyncRun:
-    """Load an account that was read into an open DuckDB file; returns the run's record.
+def load_account(account: AccountRead, destination: WorkFileDestination, folder: Path) -> SyncRun:
+    """Load an account into the work file against which it was read; returns the run's record.
 
     `folder` is dlt's working folder. It must be new for each run: dlt would load packages of an earlier run from it,
     which was never published."""
     pipeline = dlt.pipeline(
         "puretalk",
         pipelines_dir=str(folder),
-        destination=dlt.destinations.duckdb(connection),
+        destination=dlt.destinations.duckdb(destination.connection),
         dataset_name=STORAGE_SCHEMA,
     )
 
     def batches() -> Iterator[Batch]:
-        yield from account.batches(PipelineDestination(dlt.current.pipeline()))
+        yield from account.batches(destination)
 
-    source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(batches)
+    source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(
+        batches, is_first=account.decision.comparison.known.is_empty
+    )
     pipeline.run(source, loader_file_format="parquet")
     if account.run is None:
         raise RuntimeError("dlt ended the load without asking for the rows")
     return account.run
 
 
-def build_resources(batches: Callable[[], Iterator[Batch]]) -> list[DltResource]:
-    """The batches of rows as one hidden resource, and a transformer on it for each table."""
+def build_resources(batches: Callable[[], Iterator[Batch]], *, is_first: bool = False) -> list[DltResource]:
+    """The batches of rows as one hidden resource, and a transformer on it for each table.
+
+    `is_first`: the destination holds no row that one of these could replace, so they need not be merged."""
     account = dlt.resource(batches, name="account", selected=False)
-    return [account, *(_table_resource(table, account) for table in TABLES.values())]
+    return [account, *(_table_resource(table, account, is_first) for table in TABLES.values())]
 
 
-def _table_resource(table: Table, batches: DltResource) -> DltResource:
+def _table_resource(table: Table, batches: DltResource, is_first: bool) -> DltResource:
     def rows_of(batch: Batch) -> Iterator[pa.Table]:
         rows = batch.rows.get(table.name)
         if rows:
@@ -150,7 +153,7 @@ def _table_resource(table: Table, batches: DltResource) -> DltResource:
         name=table.name,
         columns=[_column_hints(table, column.name) for column in table.columns],
         primary_key=list(table.key),
-        write_disposition=_write_disposition(table),
+        write_disposition="append" if is_first else _write_disposition(table),
     )
     resource.apply_hints(additional_table_hints={"description": table.description})
     return resource

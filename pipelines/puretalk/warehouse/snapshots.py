@@ -15,13 +15,13 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import duckdb
 
 from puretalk.database import OFFLINE
 from puretalk.errors import WarehouseError
@@ -292,26 +292,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-_VERIFY_SECONDS = 120
-_VERIFY = f"""
-import sys, duckdb
-connection = duckdb.connect(sys.argv[1], read_only=True, config={OFFLINE!r})
-print(connection.execute("SELECT snapshot_id FROM main.snapshot_info").fetchone()[0])
-"""
-
-
 def _verify(snapshot: Path, snapshot_id: str) -> None:
-    """Open the file read-only in another process, as a reader will, and compare the snapshot_id in it."""
+    """Open the file read-only, as a reader will, and compare the snapshot_id in it. DuckDB has not opened it under this
+    name before, so it reads the file."""
     try:
-        answer = subprocess.run(
-            [sys.executable, "-P", "-c", _VERIFY, str(snapshot)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_VERIFY_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise WarehouseError(f"the snapshot {snapshot.name} could not be read back in {error.timeout:.0f} s") from error
-    if answer.returncode != 0 or answer.stdout.strip() != snapshot_id:
-        reason = answer.stderr.strip().splitlines()[-1:] or [f"its snapshot_id is {answer.stdout.strip()!r}"]
-        raise WarehouseError(f"the snapshot {snapshot.name} cannot be read back: {reason[0]}")
+        with contextlib.closing(duckdb.connect(str(snapshot), read_only=True, config=OFFLINE)) as connection:
+            found = connection.execute("SELECT snapshot_id FROM main.snapshot_info").fetchall()
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+    else:
+        if found == [(snapshot_id,)]:
+            return
+        reason = f"its snapshot_id is {found}"
+    raise WarehouseError(f"the snapshot {snapshot.name} cannot be read back: {reason}")
