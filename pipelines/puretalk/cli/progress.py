@@ -18,17 +18,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from puretalk.cli.messages import print_failure
 from puretalk.listener import Listener, Step
 from puretalk.settings import Settings
 from puretalk.warehouse.lock import forget_holder
 from puretalk.warehouse.snapshots import SnapshotStore, swap_guard
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 _log = logging.getLogger("puretalk.run")
 
@@ -49,30 +48,23 @@ class Progress(Listener):
 
     def __init__(self, settings: Settings, *, has_bar: bool = True) -> None:
         self._settings = settings
-        self._bar = Bar(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not (has_bar and sys.stderr.isatty()),
-        )
-        self._task = self._bar.add_task("starting", total=None)
+        self._bar = _make_bar() if has_bar and sys.stderr.isatty() else None
+        self._task = self._bar.add_task("starting", total=None) if self._bar else None
         self._before: str | None = None
         self._step, self._since = Step.START, time.monotonic()
         self.durations: dict[Step, float] = {}
         self.on_stop: Callable[[str, int], None] = lambda _message, _exit_code: None
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._bar:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar:
+            self._bar.stop()
 
     def on_step(self, step: Step) -> None:
         """Show the step, and take the time of the one before."""
@@ -81,15 +73,18 @@ class Progress(Listener):
         _log.info("%s took %.3f s", self._step, seconds)
         self.durations[self._step] = self.durations.get(self._step, 0.0) + seconds
         self._step, self._since = step, moment
-        self._bar.reset(self._task, total=None, description=_WORDS.get(step, "publishing"))
+        if self._bar and self._task is not None:
+            self._bar.reset(self._task, total=None, description=_WORDS.get(step, "publishing"))
 
     def on_page(self, pages: int, expected: int) -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=pages, total=expected)
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=pages, total=expected)
 
     def on_retry(self, reason: str, seconds: float) -> None:
         """Say why it takes longer; the next page overwrites it."""
-        self._bar.update(self._task, description=f"{reason}, asking again in {seconds:.0f} s")
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, description=f"{reason}, asking again in {seconds:.0f} s")
 
     def run(self, work: Callable[[], Result]) -> Result:
         """The result of `work`, which a SIGINT or SIGTERM ends at once, cleanly and with a message."""
@@ -118,7 +113,8 @@ class Progress(Listener):
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)  # a second signal must not interrupt this
         swap_guard.acquire()
-        self._bar.stop()
+        if self._bar:
+            self._bar.stop()
         published = _read_link(self._settings) != self._before
         _remove_work(self._settings.data_dir / "work")
         forget_holder(self._settings.data_dir)
@@ -137,6 +133,22 @@ class Progress(Listener):
         sys.stderr.flush()
         self.on_stop(f"stopped by {name}; {state}", exit_code)
         os._exit(exit_code)
+
+
+def _make_bar() -> Bar:
+    """The bar on a terminal. Its library takes a while to import, and a scheduled run shows no bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
 
 
 def _read_link(settings: Settings) -> str | None:

@@ -1,0 +1,59 @@
+"""How much work a sync does, in counts: `make bench-quick`. It fails when a count is larger than what is allowed here.
+
+Seconds are noisy and counts are not, so CI can guard them. A change that needs more work raises a number in ALLOWED in
+the same commit, and says why.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from support.counting import count_sync
+
+from puretalk.demo import Account, DemoApi
+
+ASSISTANTS: Final = 240
+CHANGED: Final = 3
+PAGES: Final = -(-ASSISTANTS // 100)
+
+#: Phase → what is counted → the most that is allowed.
+ALLOWED: Final[dict[str, dict[str, int]]] = {}
+
+
+def measure() -> dict[str, dict[str, int | list[str]]]:
+    """The counts of a full load, of a sync without changes, and of one with a few changed assistants."""
+    account = Account(assistants=ASSISTANTS)
+    with DemoApi(account) as api, tempfile.TemporaryDirectory() as folder:
+        counts = {"full": count_sync(api, Path(folder)), "no change": count_sync(api, Path(folder))}
+        for assistant_id in account.live_ids()[:CHANGED]:
+            account.edit(assistant_id, prompt="Say yes.")
+        counts["few changed"] = count_sync(api, Path(folder))
+    return counts
+
+
+def find_growth(counts: dict[str, dict[str, int | list[str]]]) -> list[str]:
+    """What is larger than allowed, in words."""
+    return [
+        f"{phase}: {what}: {count}, allowed are {ALLOWED[phase].get(what, 0)}"
+        for phase, found in counts.items()
+        for what, count in found.items()
+        if isinstance(count, int) and count > ALLOWED[phase].get(what, 0)
+    ]
+
+
+def main() -> None:
+    counts = measure()
+    names = [what for what, count in counts["full"].items() if isinstance(count, int)]
+    print(f"{'':24}" + "".join(f"{phase:>14}" for phase in counts))
+    for name in names:
+        print(f"{name:24}" + "".join(f"{counts[phase][name]:>14}" for phase in counts))
+    growth = find_growth(counts)
+    if growth:
+        sys.exit("more work than allowed:\n" + "\n".join(growth))
+
+
+if __name__ == "__main__":
+    main()
