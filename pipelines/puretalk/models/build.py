@@ -7,7 +7,7 @@ rows of assistants that changed are built again (see `plan` for the decisions, `
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,13 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
-from puretalk.models.checks import CheckResult, run_checks, warn_of_old_sources
+from puretalk.models.changes import Changes, Note, read_note, remove_note, write_note
+from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
 from puretalk.models.contract import compare_with_contract
 from puretalk.models.fingerprints import forget_build, record_build
 from puretalk.models.model import Model, name_failure, quote_relation, with_inputs
+from puretalk.models.parsed import ParsedFiles
 from puretalk.models.plan import Action, Plan, Removal, plan
 from puretalk.models.project import read_project
 from puretalk.models.properties import Properties
@@ -60,34 +62,54 @@ def build_models(
     sql_dirs: Sequence[Path] | None = None,
     user_dir: Path | None = None,
     select: Collection[str] = (),
+    changes: Changes | None = None,
 ) -> BuildReport:
     """Builds all models into the connection's current database, writes their comments and runs all checks.
 
     With `select`, names of models: only these and what they read, and no checks.
+
+    `changes`: all that was written to the normalized layer since the models were last built, where that is known. Then
+    only what they concern is hashed, built, commented and checked, if the last build left its note (see `changes`).
 
     The connection must be in no transaction. Its time zone is set to UTC.
 
     Raises CheckFailedError: a model does not build (file, line, cause), does not have the columns that its YAML
     promises, or a check found rows; ConfigurationError: the folder itself is wrong.
     """
-    project = read_project(connection, sql_dirs, user_dir)
-    planned = plan(connection, project, select=select)
+    note = read_note(connection, changes) if changes is not None else None
+    parsed = ParsedFiles(connection if note is not None else None)
+    project = read_project(connection, sql_dirs, user_dir, parsed=parsed)
+    planned = plan(connection, project, select=select, changes=changes, note=note)
+    remove_note(connection)
     with _intermediate_tables(connection):
-        steps = tuple(execute(connection, planned))
+        steps = tuple(
+            execute(connection, planned, describe_all=note is None or note.properties != project.properties.digest)
+        )
         if select:
             return BuildReport(steps, ())
         planned.touched.settle()
-        results = run_checks(connection, project.models, project.checks, project.properties)
+        passed = (
+            Passed(note.passed, _find_changed(planned, changes))
+            if changes is not None and note is not None
+            else Passed()
+        )
+        results = run_checks(connection, project.models, project.checks, project.properties, passed)
     failed = [result for result in results if result.failed and result.severity == "error"]
     if failed:
         raise CheckFailedError("\n".join(result.message for result in failed))
+    parsed.store(connection)
+    write_note(
+        connection,
+        Note(planned.fingerprints.queries, planned.views, frozenset(passed.digests), project.properties.digest),
+    )
     warnings = [result.message for result in results if result.failed]
     warnings += warn_of_old_sources(connection, project.properties)
     return BuildReport(steps, tuple(results), tuple(warnings))
 
 
-def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltModel]:
-    """Does what the plan says and writes the comments. Expects a database `intermediate` for the temporary tables.
+def execute(connection: duckdb.DuckDBPyConnection, planned: Plan, *, describe_all: bool = True) -> list[BuiltModel]:
+    """Does what the plan says and writes the comments: of all relations, or only of those that are created. Expects a
+    database `intermediate` for the temporary tables.
 
     The touched assistants are marked first and not settled: what a build that fails has updated, the next one updates
     again. Raises CheckFailedError where a model does not build or breaks its contract.
@@ -108,8 +130,26 @@ def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltM
             steps.append(_make(connection, step.model, properties))
             if step.model.kind == "table":
                 record_build(connection, step.relation, step.fingerprint)
-    write_comments(connection, [step.model for step in planned.models], properties)
+    described = [
+        step.model for step in planned.models if describe_all or step.action in (Action.BUILD, Action.CREATE_VIEW)
+    ]
+    write_comments(connection, described, properties)
     return steps
+
+
+def _find_changed(planned: Plan, changes: Changes) -> Callable[[str], bool]:
+    """A function that says of a relation whether it may hold other rows than after the build before."""
+    actions = {step.relation: step for step in planned.models}
+
+    def is_changed(relation: str) -> bool:
+        step = actions.get(relation)
+        if step is None:
+            return changes.may_concern(relation)
+        if step.action is not Action.KEEP:
+            return True
+        return step.model.kind == "view" and any(is_changed(read.relation) for read in step.model.references)
+
+    return is_changed
 
 
 def _update(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltModel]:

@@ -30,6 +30,8 @@ def describe_column(model: Model, column: str, properties: Properties) -> str | 
 
 def write_comments(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], properties: Properties) -> None:
     """COMMENT ON for each relation and column of the models whose comment is not its description."""
+    if not models:
+        return
     rows = connection.execute(_EXISTING_COMMENTS).fetchall()
     now = {(relation, column): comment for relation, column, comment in rows}
     by_relation = {model.relation: model for model in models}

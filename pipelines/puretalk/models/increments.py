@@ -8,7 +8,7 @@ differs from what it was when the models were last built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -29,6 +29,7 @@ LARGEST_SHARE = 0.2
 _INPUTS_COMMENT = "One row: an assistant, with a hash of what the models were last built from; NULL until they are."
 _SMALL = "touched_warehouse"
 _TOUCHED = "touched_assistants"
+_AMONG = "perhaps_touched_assistants"
 
 
 class TouchedAssistants:
@@ -38,18 +39,29 @@ class TouchedAssistants:
     assistants count as touched for any later build, so what a failed build has updated is updated again.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, among: Collection[str] | None = None) -> None:
+        """With `among`, ids: only these are looked at, because all others are known to be settled and unchanged."""
         self._connection = connection
-        self._execute(f"CREATE TABLE IF NOT EXISTS {INPUTS_TABLE} ({KEY} VARCHAR, fingerprint VARCHAR)")
-        self._execute(f"COMMENT ON TABLE {INPUTS_TABLE} IS {quote_literal(_INPUTS_COMMENT)}")
+        self.count, self.are_few = 0, True
+        if among is not None and not among:
+            return
+        if among is None:
+            self._execute(f"CREATE TABLE IF NOT EXISTS {INPUTS_TABLE} ({KEY} VARCHAR, fingerprint VARCHAR)")
+            self._execute(f"COMMENT ON TABLE {INPUTS_TABLE} IS {quote_literal(_INPUTS_COMMENT)}")
+            which = ""
+        else:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {_AMONG} AS SELECT unnest(?::VARCHAR[]) AS {KEY}", [[*among]]
+            )
+            which = f"WHERE {KEY} IN (SELECT {KEY} FROM {_AMONG})"
         [(self._home,)] = connection.execute("SELECT current_database()").fetchall()
-        rows = " UNION ALL ".join(_hash_rows(table) for table in DIVIDED_TABLES)
+        rows = " UNION ALL ".join(f"{_hash_rows(table)} {which}" for table in DIVIDED_TABLES)
         self._execute(
             f"""
             CREATE OR REPLACE TEMP TABLE {_TOUCHED} AS
             SELECT coalesce(current.{KEY}, last.{KEY}) AS {KEY}, current.fingerprint
             FROM (SELECT {KEY}, CAST(sum(row_hash) AS VARCHAR) AS fingerprint FROM ({rows}) GROUP BY {KEY}) AS current
-            FULL JOIN {INPUTS_TABLE} AS last ON current.{KEY} = last.{KEY}
+            FULL JOIN (SELECT * FROM {INPUTS_TABLE} {which}) AS last ON current.{KEY} = last.{KEY}
             WHERE current.fingerprint IS DISTINCT FROM last.fingerprint OR last.fingerprint IS NULL
             """
         )
@@ -89,6 +101,8 @@ class TouchedAssistants:
         self._replace(INPUTS_TABLE, f"SELECT {KEY}, fingerprint FROM {_TOUCHED} WHERE fingerprint IS NOT NULL")
 
     def _replace(self, table: str, rows: str) -> None:
+        if not self.count:
+            return
         self._connection.begin()
         try:
             self._execute(f"DELETE FROM {table} WHERE {KEY} IN (SELECT {KEY} FROM {_TOUCHED})")

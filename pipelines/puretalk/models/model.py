@@ -21,6 +21,7 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError
+from puretalk.models.parsed import ParsedFiles
 from puretalk.models.references import Reference, UnreadableSQLError, find_references
 from puretalk.release import PACKAGE_DIR
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
@@ -66,7 +67,11 @@ def sql_folder() -> Path:
 
 
 def read_models(
-    connection: duckdb.DuckDBPyConnection, folder: Path, *, owner: Literal["ours", "user"] = "ours"
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    *,
+    owner: Literal["ours", "user"] = "ours",
+    parsed: ParsedFiles | None = None,
 ) -> list[Model]:
     """The models and checks of a folder, in no particular order.
 
@@ -88,7 +93,7 @@ def read_models(
             )
         sql = path.read_text(encoding="utf-8")
         try:
-            references = find_references(connection, sql)
+            references = find_references(connection, sql, parsed)
         except UnreadableSQLError as error:
             raise CheckFailedError(f"{path}:{error.line}: {error}", action=EDIT_ACTION) from error
         kind = _KINDS.get(schema, "table") if owner == "ours" or schema == "checks" else "table"
