@@ -133,7 +133,7 @@ def execute(connection: duckdb.DuckDBPyConnection, planned: Plan, *, describe_al
     described = [
         step.model for step in planned.models if describe_all or step.action in (Action.BUILD, Action.CREATE_VIEW)
     ]
-    write_comments(connection, described, properties)
+    write_comments(connection, described, properties, are_new=not describe_all)
     return steps
 
 

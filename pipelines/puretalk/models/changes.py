@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import duckdb
@@ -123,11 +124,10 @@ def _basis() -> str:
 
 def _count_rows(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, int | None]:
     """Rows by table; None for a table that is not there."""
-    if not names:
-        return {}
-    try:
-        counts = ", ".join(f"(SELECT count(*) FROM {quote_name(STORAGE_SCHEMA, name)})" for name in names)
-        [row] = connection.execute(f"SELECT {counts}").fetchall()
-    except duckdb.CatalogException:
-        return dict.fromkeys(names)
-    return dict(zip(names, row, strict=True))
+    counts: dict[str, int | None] = dict.fromkeys(names)
+    for name in names:
+        with suppress(duckdb.CatalogException):
+            [(counts[name],)] = connection.execute(
+                f"SELECT count(*) FROM {quote_name(STORAGE_SCHEMA, name)}"
+            ).fetchall()
+    return counts
