@@ -3,6 +3,7 @@
     sql/staging/stg_assistants.sql      →  view  staging.stg_assistants
     sql/intermediate/int_changes.sql    →  a table in memory that exists only during the build
     sql/marts/dim_assistants.sql        →  table marts.dim_assistants
+    sql/_internal/prompt_signatures.sql →  table _internal.prompt_signatures, which is for the marts and not for readers
     sql/checks/some_claim.sql           →  no relation: a query that must return no row (see `checks`)
 
 The relations that a model reads are taken from its SQL; they decide the order.
@@ -32,7 +33,7 @@ Kind = Literal["view", "table", "temporary", "check"]
 _KINDS: Mapping[str, Kind] = {"staging": "view", "intermediate": "temporary", "checks": "check"}
 #: Schemas that a user's own models must not write to.
 RESERVED_SCHEMAS = frozenset(
-    {SCHEMA, STORAGE_SCHEMA, "staging", "intermediate", "marts", "information_schema", "pg_catalog"}
+    {SCHEMA, STORAGE_SCHEMA, "staging", "intermediate", "_internal", "marts", "information_schema", "pg_catalog"}
 )
 #: Schema of a user's model that is not in a subfolder.
 DEFAULT_SCHEMA = "models"
