@@ -45,14 +45,21 @@ worded as (
     from plain_texts
 ),
 
+triples as (
+    select
+        spelling_hash,
+        unnest(list_slice(words, 1, len(words) - 2)) as first_word,
+        unnest(list_slice(words, 2, len(words) - 1)) as second_word,
+        unnest(list_slice(words, 3, len(words))) as third_word
+    from worded
+    where len(words) >= 30
+),
+
 sequences as (
     select
         spelling_hash,
-        unnest(list_transform(
-            range(1, len(words) - 1), lambda place: hash(words[place], words[place + 1], words[place + 2])
-        )) as sequence_hash
-    from worded
-    where len(words) >= 30
+        hash(first_word, second_word, third_word) as sequence_hash
+    from triples
 ),
 
 sketches as (

@@ -24,7 +24,7 @@ from puretalk.models.contract import compare_with_contract
 from puretalk.models.fingerprints import forget_build, record_build
 from puretalk.models.model import Model, name_failure, quote_relation, with_inputs
 from puretalk.models.parsed import ParsedFiles
-from puretalk.models.plan import Action, Plan, Removal, plan
+from puretalk.models.plan import Action, Plan, PlannedModel, Removal, plan
 from puretalk.models.project import read_project
 from puretalk.models.properties import Properties
 
@@ -122,8 +122,12 @@ def execute(connection: duckdb.DuckDBPyConnection, planned: Plan, *, describe_al
         _remove(connection, removal)
         if not removal.is_replaced:
             steps.append(BuiltModel(removal.relation, "removed", 0.0))
-    steps += _update(connection, planned)
+    in_batches = [step for step in planned.models if planned.is_in_batches(step)]
+    for action in (Action.UPDATE, Action.BUILD):
+        steps += _make_in_batches(connection, planned, [step for step in in_batches if step.action is action], action)
     for step in planned.models:
+        if step in in_batches:
+            continue
         if step.action is Action.KEEP:
             steps.append(BuiltModel(step.relation, "unchanged", 0.0))
         elif step.action in (Action.BUILD, Action.CREATE_VIEW):
@@ -152,23 +156,37 @@ def _find_changed(planned: Plan, changes: Changes) -> Callable[[str], bool]:
     return is_changed
 
 
-def _update(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltModel]:
-    """Replaces the rows of the touched assistants: the same models are made in a small warehouse that holds no others,
-    and the rows that come out take the place of theirs."""
-    updated = [step.model for step in planned.models if step.action is Action.UPDATE]
-    if not updated:
+def _make_in_batches(
+    connection: duckdb.DuckDBPyConnection, planned: Plan, steps: Sequence[PlannedModel], action: Action
+) -> list[BuiltModel]:
+    """Makes incremental models: of the touched assistants (UPDATE) or of all (BUILD), a batch of them at a time, so
+    that memory is bounded. The models are made in a small warehouse that holds no others, and the rows that come out
+    take the place of theirs."""
+    if not steps:
         return []
-    models = with_inputs(planned.project.models, updated)
-    with planned.touched.small_warehouse():
-        _create_schemas(connection, models)
-        made = {model.relation: _make(connection, model, planned.project.properties) for model in models}
-        steps = []
-        for model in updated:
-            start = time.perf_counter()
-            planned.touched.replace_rows(model.relation)
-            step = made[model.relation]
-            steps.append(BuiltModel(model.relation, "updated", step.seconds + time.perf_counter() - start, step.rows))
-    return steps
+    touched = planned.touched
+    models = with_inputs(planned.project.models, [step.model for step in steps])
+    seconds, rows = dict.fromkeys(steps, 0.0), dict.fromkeys(steps, 0)
+    if action is Action.BUILD:
+        for step in steps:
+            forget_build(connection, step.relation)
+    for batch in range(touched.divide(all_assistants=action is Action.BUILD)):
+        with touched.small_warehouse(batch):
+            _create_schemas(connection, models)
+            made = {model.relation: _make(connection, model, planned.project.properties) for model in models}
+            for step in steps:
+                start = time.perf_counter()
+                if action is Action.BUILD and batch == 0:
+                    touched.replace_table(step.relation)
+                else:
+                    touched.replace_rows(step.relation)
+                seconds[step] += made[step.relation].seconds + time.perf_counter() - start
+                rows[step] += made[step.relation].rows or 0
+    if action is Action.BUILD:
+        for step in steps:
+            record_build(connection, step.relation, step.fingerprint)
+    outcome: Outcome = "updated" if action is Action.UPDATE else "built"
+    return [BuiltModel(step.relation, outcome, seconds[step], rows[step]) for step in steps]
 
 
 def _make(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> BuiltModel:

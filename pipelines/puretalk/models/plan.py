@@ -65,6 +65,10 @@ class Plan:
     models: tuple[PlannedModel, ...]
     fingerprints: Fingerprints
 
+    def is_in_batches(self, step: PlannedModel) -> bool:
+        """Whether the step makes rows of an incremental model, which is done assistants by assistants."""
+        return step.action in (Action.UPDATE, Action.BUILD) and self.project.is_incremental(step.model)
+
     @property
     def views(self) -> dict[str, str]:
         """The views that are there once the plan is executed, with a digest of their SQL."""
@@ -116,7 +120,8 @@ def plan(
         else:
             continue
         planned.append(step)
-        if step.action in (Action.BUILD, Action.CREATE_VIEW):
+        # An incremental model is made in batches, from intermediate tables of its own.
+        if step.action in (Action.BUILD, Action.CREATE_VIEW) and not project.is_incremental(model):
             for relation in {reference.relation for reference in model.references}:
                 readers.setdefault(relation, []).append(model.relation)
     planned.reverse()
