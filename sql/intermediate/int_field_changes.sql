@@ -1,7 +1,7 @@
 -- Grain: a top-level field of the configuration that differs between a version and the previous one.
 -- Question: which fields did each version change? (Only this model compares whole configurations.)
 
-with hashes as (
+with numbered as (
     select
         assistant_id,
         version_number,
@@ -17,16 +17,16 @@ with hashes as (
 -- version and again as the previous version.
 versions as materialized (
     select
-        hashes.assistant_id,
-        hashes.version_number,
-        hashes.content_hash <> hashes.previous_hash as is_different,
+        numbered.assistant_id,
+        numbered.version_number,
+        numbered.content_hash <> numbered.previous_hash as is_different,
         json_keys(configurations.config) as names,
         json_extract(configurations.config, '$.*') as values
     from staging.stg_assistant_versions as configurations
-    inner join hashes
-        on configurations.assistant_id = hashes.assistant_id
-        and configurations.observed_at = hashes.observed_at
-    where hashes.content_hash <> hashes.previous_hash or hashes.content_hash <> hashes.next_hash
+    inner join numbered
+        on configurations.assistant_id = numbered.assistant_id
+        and configurations.observed_at = numbered.observed_at
+    where numbered.content_hash <> numbered.previous_hash or numbered.content_hash <> numbered.next_hash
 ),
 
 touched as (

@@ -33,7 +33,7 @@ _TOUCHED = "touched_assistants"
 _AMONG = "perhaps_touched_assistants"
 _BATCHES = "assistants_in_batches"
 #: Assistants and versions together, of which so many are in memory at once; each is usually a few kilobytes.
-_BATCH_ROWS = 8_000
+_BATCH_ROWS = 10_000
 
 
 class TouchedAssistants:
@@ -92,7 +92,10 @@ class TouchedAssistants:
         self._execute(
             f"""
             CREATE OR REPLACE TEMP TABLE {_BATCHES} AS
-            SELECT {KEY}, (sum(weight) OVER (ORDER BY place, {KEY}) - 1) // {_BATCH_ROWS} AS batch
+            SELECT
+                {KEY},
+                CAST((sum(weight) OVER (ORDER BY place, {KEY}) - 1)
+                    * ceil(sum(weight) OVER () / {_BATCH_ROWS}) // sum(weight) OVER () AS INTEGER) AS batch
             FROM (
                 SELECT {KEY}, max(place) AS place, greatest(sum(weight), 1) AS weight
                 FROM ({keys} UNION ALL SELECT {KEY}, NULL, 0 FROM ({ids}))
@@ -102,7 +105,6 @@ class TouchedAssistants:
             """
         )
         [(last,)] = self._connection.execute(f"SELECT max(batch) FROM {_BATCHES}").fetchall()
-        self._execute(f"UPDATE {_BATCHES} SET batch = 0 WHERE batch IS NULL")
         return int(last or 0) + 1
 
     @contextmanager

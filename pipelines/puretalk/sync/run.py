@@ -33,6 +33,7 @@ from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_war
 
 if TYPE_CHECKING:
     from puretalk.models.build import BuildReport
+    from puretalk.models.changes import Changes
     from puretalk.models.plan import Plan
 
 
@@ -127,16 +128,24 @@ def run_rollback(settings: Settings, snapshot_id: str | None) -> Snapshot:
 
 
 def build_work_file(
-    work: WorkFile, settings: Settings, warehouse: Warehouse, run_name: str, listener: Listener
+    work: WorkFile,
+    settings: Settings,
+    warehouse: Warehouse,
+    run_name: str,
+    listener: Listener,
+    changes: Changes | None = None,
 ) -> BuildReport:
-    """Build the models in the work file and run the checks. A work file that breaks one is kept and named."""
+    """Build the models in the work file and run the checks. A work file that breaks one is kept and named.
+
+    `changes`: all that was written to the work file since it was copied, where that is known.
+    """
     from puretalk.models.build import build_models
 
     listener.on_step(Step.MODELS)
     try:
         with closing(duckdb.connect(str(work.path), config=OFFLINE)) as connection:
             describe(connection)
-            return build_models(connection, user_dir=settings.locate(settings.models_dir))
+            return build_models(connection, user_dir=settings.locate(settings.models_dir), changes=changes)
     except CheckFailedError as error:
         kept = warehouse.keep_failed(work, run_name)
         raise CheckFailedError(f"{error.message}; the work file is kept: {kept}", action=error.action) from error
