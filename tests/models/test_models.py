@@ -708,7 +708,7 @@ def test_own_models_are_built_after_ours_into_their_folders_schema(
     assert [check.name for check in report.checks] == ["own_check"]
 
 
-@pytest.mark.parametrize("schema", ["marts", "staging", "puretalk", "intermediate", "main"])
+@pytest.mark.parametrize("schema", ["marts", "staging", "puretalk", "intermediate", "_internal", "main"])
 def test_own_models_cannot_write_to_our_schemas(
     warehouse: duckdb.DuckDBPyConnection, small: Path, tmp_path_factory: pytest.TempPathFactory, schema: str
 ) -> None:
