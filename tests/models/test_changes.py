@@ -276,7 +276,9 @@ def test_batches_of_any_size_make_the_same_rows(
     warehouse: duckdb.DuckDBPyConnection, divided: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(increments, "_BATCH_ROWS", size)
-    [step] = [step for step in build_models(warehouse, sql_dirs=[divided]).models if step.name == "marts.a"]
+    with counted(monkeypatch, (increments.TouchedAssistants, "small_warehouse")) as called:
+        [step] = [step for step in build_models(warehouse, sql_dirs=[divided]).models if step.name == "marts.a"]
+    assert len(called) == -(-10 // size)
     assert (step.outcome, step.rows) == ("built", 10)
     warehouse.execute("UPDATE main.assistants SET name = 'new' WHERE assistant_id = '1'")
     warehouse.execute("DELETE FROM main.assistants WHERE assistant_id = '2'")

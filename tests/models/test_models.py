@@ -466,7 +466,7 @@ def test_each_normalized_table_has_a_staging_view() -> None:
 def test_only_staging_reads_the_normalized_layer() -> None:
     for model in our_models():
         schemas = {reference.schema for reference in model.references if reference.schema}
-        allowed = {STORAGE_SCHEMA} if model.schema == "staging" else {"staging", "intermediate", "marts"}
+        allowed = {STORAGE_SCHEMA} if model.schema == "staging" else {"staging", "intermediate", "_internal", "marts"}
         assert schemas <= allowed, model.path
 
 

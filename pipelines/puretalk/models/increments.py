@@ -94,8 +94,10 @@ class TouchedAssistants:
             CREATE OR REPLACE TEMP TABLE {_BATCHES} AS
             SELECT
                 {KEY},
-                CAST((sum(weight) OVER (ORDER BY place, {KEY}) - 1)
-                    * ceil(sum(weight) OVER () / {_BATCH_ROWS}) // sum(weight) OVER () AS INTEGER) AS batch
+                CAST(floor(
+                    (sum(weight) OVER (ORDER BY place, {KEY}) - 1)
+                    * ceil(sum(weight) OVER () / {_BATCH_ROWS}) / sum(weight) OVER ()
+                ) AS INTEGER) AS batch
             FROM (
                 SELECT {KEY}, max(place) AS place, greatest(sum(weight), 1) AS weight
                 FROM ({keys} UNION ALL SELECT {KEY}, NULL, 0 FROM ({ids}))
