@@ -1,15 +1,32 @@
 -- Grain: a top-level field of the configuration that differs between a version and the previous one.
 -- Question: which fields did each version change? (Only this model compares whole configurations.)
 
--- Materialized so that each configuration is parsed once: it is read as a version and again as the previous version.
-with versions as materialized (
+with numbered as (
     select
         assistant_id,
         version_number,
+        observed_at,
         content_hash,
-        json_keys(config) as names,
-        json_extract(config, '$.*') as values
+        lag(content_hash) over history as previous_hash,
+        lead(content_hash) over history as next_hash
     from staging.stg_assistant_versions
+    window history as (partition by assistant_id order by version_number)
+),
+
+-- Only what differs from a neighbour is parsed. Materialized so that each configuration is parsed once: it is read as a
+-- version and again as the previous version.
+versions as materialized (
+    select
+        numbered.assistant_id,
+        numbered.version_number,
+        numbered.content_hash <> numbered.previous_hash as is_different,
+        json_keys(configurations.config) as names,
+        json_extract(configurations.config, '$.*') as values
+    from staging.stg_assistant_versions as configurations
+    inner join numbered
+        on configurations.assistant_id = numbered.assistant_id
+        and configurations.observed_at = numbered.observed_at
+    where numbered.content_hash <> numbered.previous_hash or numbered.content_hash <> numbered.next_hash
 ),
 
 touched as (
@@ -42,7 +59,7 @@ touched as (
     inner join versions as previous
         on versions.assistant_id = previous.assistant_id
         and versions.version_number = previous.version_number + 1
-    where versions.content_hash <> previous.content_hash
+    where versions.is_different
 )
 
 select

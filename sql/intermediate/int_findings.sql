@@ -92,7 +92,7 @@ phone_numbers as (
             1
         )) as evidence
     from texts
-    where is_prompt
+    where is_prompt and regexp_matches(text, '\+[1-9]|00[1-9]|\d{3}[ .-]\d{4}')
 ),
 
 emails as (

@@ -1,11 +1,8 @@
 -- Grain: a prompt of a live assistant that another prompt repeats.
 -- Question: which prompts are copies of each other, exact or nearly so?
 
--- Exact copies have the same hash after case and white space are normalized. Near copies are found by min-hash: all
--- three-word sequences in the first 20,000 characters are hashed, and the hash nearest to each of 40 fixed points is
--- kept. The share of kept hashes that two texts have in common estimates the share of sequences in common. The 40
--- hashes form bands of five. Only texts that agree in a whole band are compared, each with the first and the previous
--- text of that band, so the work grows linearly. Texts of fewer than 30 words are only compared for exact copies.
+-- prompt_signatures says how near copies are found. Its 40 hashes form bands of five. Only texts that agree in a whole
+-- band are compared, each with the first and the previous text of that band, so the work grows linearly.
 with recursive live_assistants as (
     select
         assistant_id,
@@ -18,99 +15,38 @@ prompts as (
     select
         assistant_id,
         place,
-        left(text, 80) as excerpt,
-        length(text) as characters,
-        trim(regexp_replace(
-            replace(replace(replace(lower(text), chr(10), ' '), chr(13), ' '), chr(9), ' '), '  +', ' ', 'g'
-        )) as plain_text
-    from intermediate.int_texts
-    where is_prompt and regexp_matches(text, '\S')
-),
-
-hashed as (
-    select
-        assistant_id,
-        place,
         excerpt,
         characters,
-        md5(plain_text) as text_hash,
-        left(plain_text, 20000) as plain_text
-    from prompts
+        text_hash,
+        least_hashes
+    from _internal.prompt_signatures
 ),
 
 documents as (
     select
         text_hash,
         row_number() over (order by text_hash) as document,
-        any_value(plain_text) as plain_text
-    from hashed
+        any_value(least_hashes) as least_hashes
+    from prompts
     group by text_hash
-),
-
-worded as (
-    select
-        document,
-        string_split(plain_text, ' ') as words
-    from documents
-),
-
-sequences as (
-    select
-        document,
-        unnest(list_transform(
-            range(1, len(words) - 1), lambda place: hash(words[place], words[place + 1], words[place + 2])
-        )) as sequence_hash
-    from worded
-    where len(words) >= 30
-),
-
-sketches as (
-    select
-        document,
-        [
-            [
-                min(xor(sequence_hash, hash(1))), min(xor(sequence_hash, hash(2))), min(xor(sequence_hash, hash(3))),
-                min(xor(sequence_hash, hash(4))), min(xor(sequence_hash, hash(5)))
-            ],
-            [
-                min(xor(sequence_hash, hash(6))), min(xor(sequence_hash, hash(7))), min(xor(sequence_hash, hash(8))),
-                min(xor(sequence_hash, hash(9))), min(xor(sequence_hash, hash(10)))
-            ],
-            [
-                min(xor(sequence_hash, hash(11))), min(xor(sequence_hash, hash(12))), min(xor(sequence_hash, hash(13))),
-                min(xor(sequence_hash, hash(14))), min(xor(sequence_hash, hash(15)))
-            ],
-            [
-                min(xor(sequence_hash, hash(16))), min(xor(sequence_hash, hash(17))), min(xor(sequence_hash, hash(18))),
-                min(xor(sequence_hash, hash(19))), min(xor(sequence_hash, hash(20)))
-            ],
-            [
-                min(xor(sequence_hash, hash(21))), min(xor(sequence_hash, hash(22))), min(xor(sequence_hash, hash(23))),
-                min(xor(sequence_hash, hash(24))), min(xor(sequence_hash, hash(25)))
-            ],
-            [
-                min(xor(sequence_hash, hash(26))), min(xor(sequence_hash, hash(27))), min(xor(sequence_hash, hash(28))),
-                min(xor(sequence_hash, hash(29))), min(xor(sequence_hash, hash(30)))
-            ],
-            [
-                min(xor(sequence_hash, hash(31))), min(xor(sequence_hash, hash(32))), min(xor(sequence_hash, hash(33))),
-                min(xor(sequence_hash, hash(34))), min(xor(sequence_hash, hash(35)))
-            ],
-            [
-                min(xor(sequence_hash, hash(36))), min(xor(sequence_hash, hash(37))), min(xor(sequence_hash, hash(38))),
-                min(xor(sequence_hash, hash(39))), min(xor(sequence_hash, hash(40)))
-            ]
-        ] as bands
-    from sequences
-    group by document
 ),
 
 banded as (
     select
         document,
-        unnest(range(len(bands))) as band,
-        unnest(bands) as least_hashes
-    from sketches
+        unnest(range(8)) as band,
+        unnest([
+            hash(least_hashes[1], least_hashes[2], least_hashes[3], least_hashes[4], least_hashes[5]),
+            hash(least_hashes[6], least_hashes[7], least_hashes[8], least_hashes[9], least_hashes[10]),
+            hash(least_hashes[11], least_hashes[12], least_hashes[13], least_hashes[14], least_hashes[15]),
+            hash(least_hashes[16], least_hashes[17], least_hashes[18], least_hashes[19], least_hashes[20]),
+            hash(least_hashes[21], least_hashes[22], least_hashes[23], least_hashes[24], least_hashes[25]),
+            hash(least_hashes[26], least_hashes[27], least_hashes[28], least_hashes[29], least_hashes[30]),
+            hash(least_hashes[31], least_hashes[32], least_hashes[33], least_hashes[34], least_hashes[35]),
+            hash(least_hashes[36], least_hashes[37], least_hashes[38], least_hashes[39], least_hashes[40])
+        ]) as band_hash
+    from documents
+    where least_hashes is not null
 ),
 
 neighbours as (
@@ -119,7 +55,7 @@ neighbours as (
         min(document) over same_band as first_document,
         lag(document) over (same_band order by document) as previous_document
     from banded
-    window same_band as (partition by band, least_hashes)
+    window same_band as (partition by band, band_hash)
 ),
 
 candidates as (
@@ -143,11 +79,11 @@ matches as (
         candidates.document,
         candidates.other,
         cast(len(list_filter(
-            list_zip(flatten(mine.bands), flatten(others.bands)), lambda two: two[1] = two[2]
+            list_zip(mine.least_hashes, others.least_hashes), lambda two: two[1] = two[2]
         )) as double) / 40 as similarity
     from candidates
-    inner join sketches as mine on candidates.document = mine.document
-    inner join sketches as others on candidates.other = others.document
+    inner join documents as mine on candidates.document = mine.document
+    inner join documents as others on candidates.other = others.document
 ),
 
 -- Each text points to its most similar match; the first one if several are equally similar.
@@ -223,15 +159,15 @@ grouped as (
 members as (
     select
         grouped.root,
-        hashed.assistant_id,
-        hashed.place,
-        hashed.excerpt,
-        hashed.characters,
+        prompts.assistant_id,
+        prompts.place,
+        prompts.excerpt,
+        prompts.characters,
         grouped.similarity,
-        count(*) over (partition by hashed.text_hash) as copies,
+        count(*) over (partition by prompts.text_hash) as copies,
         count(*) over (partition by grouped.root) as prompts_count
-    from hashed
-    inner join grouped on hashed.text_hash = grouped.text_hash
+    from prompts
+    inner join grouped on prompts.text_hash = grouped.text_hash
 ),
 
 sizes as (

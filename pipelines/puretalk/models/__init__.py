@@ -2,9 +2,11 @@
 
 A file imports only files above it in this list:
 
+- `increments`: the assistants that changed since the last build, and how their rows are replaced.
+- `changes`: what a sync wrote, and what the last finished build knew.
+- `parsed`: what the files of a project were parsed into, kept in the warehouse.
 - `references`: which relations a SELECT reads, found by DuckDB's parser.
 - `model`: a model is an SQL file; reading a folder of them, and their order.
-- `increments`: the assistants that changed since the last build, and how their rows are replaced.
 - `properties`: the YAML files next to the models: descriptions, types, tests.
 - `project`: all models, checks and properties of a build.
 - `contract`: a model must have the columns and types that its YAML promises.

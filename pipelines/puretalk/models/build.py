@@ -7,7 +7,7 @@ rows of assistants that changed are built again (see `plan` for the decisions, `
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,14 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
-from puretalk.models.checks import CheckResult, run_checks, warn_of_old_sources
+from puretalk.models.changes import Changes, Note, read_note, remove_note, write_note
+from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
 from puretalk.models.contract import compare_with_contract
 from puretalk.models.fingerprints import forget_build, record_build
 from puretalk.models.model import Model, name_failure, quote_relation, with_inputs
-from puretalk.models.plan import Action, Plan, Removal, plan
+from puretalk.models.parsed import ParsedFiles
+from puretalk.models.plan import Action, Plan, PlannedModel, Removal, plan
 from puretalk.models.project import read_project
 from puretalk.models.properties import Properties
 
@@ -60,34 +62,54 @@ def build_models(
     sql_dirs: Sequence[Path] | None = None,
     user_dir: Path | None = None,
     select: Collection[str] = (),
+    changes: Changes | None = None,
 ) -> BuildReport:
     """Builds all models into the connection's current database, writes their comments and runs all checks.
 
     With `select`, names of models: only these and what they read, and no checks.
+
+    `changes`: all that was written to the normalized layer since the models were last built, where that is known. Then
+    only what they concern is hashed, built, commented and checked, if the last build left its note (see `changes`).
 
     The connection must be in no transaction. Its time zone is set to UTC.
 
     Raises CheckFailedError: a model does not build (file, line, cause), does not have the columns that its YAML
     promises, or a check found rows; ConfigurationError: the folder itself is wrong.
     """
-    project = read_project(connection, sql_dirs, user_dir)
-    planned = plan(connection, project, select=select)
+    note = read_note(connection, changes) if changes is not None else None
+    parsed = ParsedFiles(connection if note is not None else None)
+    project = read_project(connection, sql_dirs, user_dir, parsed=parsed)
+    planned = plan(connection, project, select=select, changes=changes, note=note)
+    remove_note(connection)
     with _intermediate_tables(connection):
-        steps = tuple(execute(connection, planned))
+        steps = tuple(
+            execute(connection, planned, describe_all=note is None or note.properties != project.properties.digest)
+        )
         if select:
             return BuildReport(steps, ())
         planned.touched.settle()
-        results = run_checks(connection, project.models, project.checks, project.properties)
+        passed = (
+            Passed(note.passed, _find_changed(planned, changes))
+            if changes is not None and note is not None
+            else Passed()
+        )
+        results = run_checks(connection, project.models, project.checks, project.properties, passed)
     failed = [result for result in results if result.failed and result.severity == "error"]
     if failed:
         raise CheckFailedError("\n".join(result.message for result in failed))
+    parsed.store(connection)
+    write_note(
+        connection,
+        Note(planned.fingerprints.queries, planned.views, frozenset(passed.digests), project.properties.digest),
+    )
     warnings = [result.message for result in results if result.failed]
     warnings += warn_of_old_sources(connection, project.properties)
     return BuildReport(steps, tuple(results), tuple(warnings))
 
 
-def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltModel]:
-    """Does what the plan says and writes the comments. Expects a database `intermediate` for the temporary tables.
+def execute(connection: duckdb.DuckDBPyConnection, planned: Plan, *, describe_all: bool = True) -> list[BuiltModel]:
+    """Does what the plan says and writes the comments: of all relations, or only of those that are created. Expects a
+    database `intermediate` for the temporary tables.
 
     The touched assistants are marked first and not settled: what a build that fails has updated, the next one updates
     again. Raises CheckFailedError where a model does not build or breaks its contract.
@@ -100,35 +122,71 @@ def execute(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltM
         _remove(connection, removal)
         if not removal.is_replaced:
             steps.append(BuiltModel(removal.relation, "removed", 0.0))
-    steps += _update(connection, planned)
+    in_batches = [step for step in planned.models if planned.is_in_batches(step)]
+    for action in (Action.UPDATE, Action.BUILD):
+        steps += _make_in_batches(connection, planned, [step for step in in_batches if step.action is action], action)
     for step in planned.models:
+        if step in in_batches:
+            continue
         if step.action is Action.KEEP:
             steps.append(BuiltModel(step.relation, "unchanged", 0.0))
         elif step.action in (Action.BUILD, Action.CREATE_VIEW):
             steps.append(_make(connection, step.model, properties))
             if step.model.kind == "table":
                 record_build(connection, step.relation, step.fingerprint)
-    write_comments(connection, [step.model for step in planned.models], properties)
+    described = [
+        step.model for step in planned.models if describe_all or step.action in (Action.BUILD, Action.CREATE_VIEW)
+    ]
+    write_comments(connection, described, properties, are_new=not describe_all)
     return steps
 
 
-def _update(connection: duckdb.DuckDBPyConnection, planned: Plan) -> list[BuiltModel]:
-    """Replaces the rows of the touched assistants: the same models are made in a small warehouse that holds no others,
-    and the rows that come out take the place of theirs."""
-    updated = [step.model for step in planned.models if step.action is Action.UPDATE]
-    if not updated:
+def _find_changed(planned: Plan, changes: Changes) -> Callable[[str], bool]:
+    """A function that says of a relation whether it may hold other rows than after the build before."""
+    actions = {step.relation: step for step in planned.models}
+
+    def is_changed(relation: str) -> bool:
+        step = actions.get(relation)
+        if step is None:
+            return changes.may_concern(relation)
+        if step.action is not Action.KEEP:
+            return True
+        return step.model.kind == "view" and any(is_changed(read.relation) for read in step.model.references)
+
+    return is_changed
+
+
+def _make_in_batches(
+    connection: duckdb.DuckDBPyConnection, planned: Plan, steps: Sequence[PlannedModel], action: Action
+) -> list[BuiltModel]:
+    """Makes incremental models: of the touched assistants (UPDATE) or of all (BUILD), a batch of them at a time, so
+    that memory is bounded. The models are made in a small warehouse that holds no others, and the rows that come out
+    take the place of theirs."""
+    if not steps:
         return []
-    models = with_inputs(planned.project.models, updated)
-    with planned.touched.small_warehouse():
-        _create_schemas(connection, models)
-        made = {model.relation: _make(connection, model, planned.project.properties) for model in models}
-        steps = []
-        for model in updated:
-            start = time.perf_counter()
-            planned.touched.replace_rows(model.relation)
-            step = made[model.relation]
-            steps.append(BuiltModel(model.relation, "updated", step.seconds + time.perf_counter() - start, step.rows))
-    return steps
+    touched = planned.touched
+    models = with_inputs(planned.project.models, [step.model for step in steps])
+    seconds, rows = dict.fromkeys(steps, 0.0), dict.fromkeys(steps, 0)
+    if action is Action.BUILD:
+        for step in steps:
+            forget_build(connection, step.relation)
+    for batch in range(touched.divide(all_assistants=action is Action.BUILD)):
+        with touched.small_warehouse(batch):
+            _create_schemas(connection, models)
+            made = {model.relation: _make(connection, model, planned.project.properties) for model in models}
+            for step in steps:
+                start = time.perf_counter()
+                if action is Action.BUILD and batch == 0:
+                    touched.replace_table(step.relation)
+                else:
+                    touched.replace_rows(step.relation)
+                seconds[step] += made[step.relation].seconds + time.perf_counter() - start
+                rows[step] += made[step.relation].rows or 0
+    if action is Action.BUILD:
+        for step in steps:
+            record_build(connection, step.relation, step.fingerprint)
+    outcome: Outcome = "updated" if action is Action.UPDATE else "built"
+    return [BuiltModel(step.relation, outcome, seconds[step], rows[step]) for step in steps]
 
 
 def _make(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> BuiltModel:

@@ -5,8 +5,9 @@ A check is a query that must return no row. One that finds rows names itself, th
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,19 @@ import duckdb
 
 from puretalk.database import quote_literal, quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError
+from puretalk.models.changes import digest
 from puretalk.models.model import EDIT_ACTION, Model, quote_relation
 from puretalk.models.properties import DataTest, Properties, Severity
 
 _SAMPLES = 3
 _SAMPLE_COLUMNS = 3
 _SAMPLE_CHARACTERS = 80
+#: Words in SQL whose value may differ although no row does: the clock, chance, the session, the catalog, files.
+_UNSTEADY = re.compile(
+    r"\b(now|today|(get_)?current_(date|time|timestamp|localtime|localtimestamp|setting|schemas?|database|user|role|query)"
+    r"|local(time|timestamp)|transaction_timestamp|random|\w*uuid\w*|nextval|currval|getvariable|sample|tablesample|duckdb_\w+|pragma_\w+|information_schema|read_\w+|\w+_scan|glob)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -44,13 +52,48 @@ class CheckResult:
         return f"Check {self.name} found {rows}, for example: {'; '.join(self.samples)}"
 
 
+class Passed:
+    """Which checks need not run: those that found no row when they last ran, and all of whose relations are unchanged.
+
+    `before` are the digests of the checks that passed in the build before; `is_changed` says of a relation whether it
+    may hold other rows since. A check that may depend on the clock or on chance always runs.
+    """
+
+    def __init__(
+        self, before: Collection[str] = (), is_changed: Callable[[str], bool] = lambda _relation: True
+    ) -> None:
+        self._before = frozenset(before)
+        self._is_changed = is_changed
+        self.digests: set[str] = set()
+
+    def covers(self, key: str, relations: Collection[str], sql: str = "") -> bool:
+        """Whether the check of this digest need not run; it then counts as passed."""
+        is_covered = (
+            key in self._before
+            and bool(relations)
+            and not any(self._is_changed(relation) for relation in relations)
+            and not _UNSTEADY.search(sql)
+        )
+        if is_covered:
+            self.digests.add(key)
+        return is_covered
+
+    def add(self, key: str, result: CheckResult) -> CheckResult:
+        """The check has run; gives its result back."""
+        if not result.failed:
+            self.digests.add(key)
+        return result
+
+
 def run_checks(
     connection: duckdb.DuckDBPyConnection,
     models: Sequence[Model],
     checks: Sequence[Model],
     properties: Properties,
+    passed: Passed | None = None,
 ) -> list[CheckResult]:
     """Runs the YAML tests of all published models, then the free-form checks; the failed ones are among the results.
+    What `passed` covers is left out; without it, everything runs.
 
     Raises CheckFailedError where a check itself cannot be run, ConfigurationError where a YAML names an unknown model.
     """
@@ -58,13 +101,24 @@ def run_checks(
     unknown = sorted(properties.models.keys() - by_name.keys())
     if unknown:
         raise ConfigurationError(f"{properties.model(unknown[0]).path}: there is no model {unknown[0]}.")
+    passed = passed or Passed()
     results: list[CheckResult] = []
     for model in models:
         tests = properties.model(model.name).tests
         if model.kind != "temporary" and tests:
-            results += _test_model(connection, model, tests, by_name)
-    results += [_run_check(connection, check) for check in checks]
+            keys = {test: digest(model.relation, repr(test)) for test in tests}
+            due = [test for test in tests if not passed.covers(keys[test], _read_by(test, model, by_name))]
+            for test, result in zip(due, _test_model(connection, model, due, by_name), strict=True):
+                results.append(passed.add(keys[test], result))
+    for check in checks:
+        key = digest(check.name, check.sql)
+        if not passed.covers(key, {reference.relation for reference in check.references}, check.sql):
+            results.append(passed.add(key, _run_check(connection, check)))
     return results
+
+
+def _read_by(test: DataTest, model: Model, by_name: Mapping[str, Model]) -> set[str]:
+    return {model.relation, by_name[test.to].relation} if test.to in by_name else {model.relation}
 
 
 def warn_of_old_sources(connection: duckdb.DuckDBPyConnection, properties: Properties) -> list[str]:

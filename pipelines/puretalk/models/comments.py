@@ -28,10 +28,14 @@ def describe_column(model: Model, column: str, properties: Properties) -> str | 
     return None
 
 
-def write_comments(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], properties: Properties) -> None:
-    """COMMENT ON for each relation and column of the models whose comment is not its description."""
-    rows = connection.execute(_EXISTING_COMMENTS).fetchall()
-    now = {(relation, column): comment for relation, column, comment in rows}
+def write_comments(
+    connection: duckdb.DuckDBPyConnection, models: Sequence[Model], properties: Properties, *, are_new: bool = False
+) -> None:
+    """COMMENT ON for each relation and column of the models whose comment is not its description.
+
+    `are_new`: the relations have just been created, so they have no comments; reading those of all takes longer.
+    """
+    now = _list_columns(connection, models) if are_new else _read_comments(connection)
     by_relation = {model.relation: model for model in models}
     statements = []
     for model in models:
@@ -49,8 +53,26 @@ def write_comments(connection: duckdb.DuckDBPyConnection, models: Sequence[Model
         if comment != description:
             target = quote_name(found.schema, found.name, column)
             statements.append(f"COMMENT ON COLUMN {target} IS {quote_literal(description)}")
-    # In one transaction: a hundred commits take longer than most models.
-    connection.execute("; ".join(["BEGIN", *statements, "COMMIT"])).fetchall()
+    if statements:  # in one transaction: a hundred commits take longer than most models
+        connection.execute("; ".join(["BEGIN", *statements, "COMMIT"])).fetchall()
+
+
+def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str | None], str | None]:
+    """The comments of all relations (column None) and columns."""
+    rows = connection.execute(_EXISTING_COMMENTS).fetchall()
+    return {(relation, column): comment for relation, column, comment in rows}
+
+
+def _list_columns(
+    connection: duckdb.DuckDBPyConnection, models: Sequence[Model]
+) -> dict[tuple[str, str | None], str | None]:
+    """The columns of the models, as `_read_comments` gives them where there are no comments."""
+    return {
+        (model.relation, column): None
+        for model in models
+        if model.kind != "temporary"
+        for column, *_ in connection.execute(f"DESCRIBE {quote_relation(model.relation)}").fetchall()
+    }
 
 
 _EXISTING_COMMENTS = """

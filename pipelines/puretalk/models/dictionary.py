@@ -29,6 +29,7 @@ _LAYERS: Mapping[str, str] = {
     SCHEMA: "The normalized layer: what `puretalk sync` loads, one to one.",
     "staging": "Views on the normalized layer in the analysts' words, one for each table.",
     "intermediate": "Steps that several marts share. They exist while the models are built and are not published.",
+    "_internal": "What a build keeps for the next one. Readers need none of it; it may change with any release.",
     "marts": "What analysts and BI tools read.",
 }
 

@@ -8,13 +8,15 @@ again because of a row or a column that the view leaves out. The SELECT is asked
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import duckdb
 
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_literal, quote_name
 from puretalk.errors import ConfigurationError
+from puretalk.models.changes import Changes, digest
 from puretalk.models.increments import DIVIDED_TABLES, KEY
 from puretalk.models.model import Model, name_failure, with_inputs
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
@@ -36,8 +38,21 @@ _BUILDS_COMMENT = "One row: a table that a model made. While the fingerprint hol
 class Fingerprints:
     """Fingerprints of the models and of what they read, each computed when it is first asked for. Reads only."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+    #: A digest of each SELECT over the normalized layer whose rows were asked for → the fingerprint of its rows.
+    queries: dict[str, str]
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        models: Iterable[Model],
+        changes: Changes | None = None,
+        known: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`known`: the `queries` of the build before; they hold where nothing that `changes` name is read."""
         self._connection = connection
+        self._changes = changes
+        self._known = known
+        self.queries = {}
         self._models = {model.relation: model for model in models}
         self._found: dict[str, str | None] = {}
 
@@ -55,16 +70,25 @@ class Fingerprints:
         if model is None:
             schema, _, name = relation.partition(".")
             is_known = schema in (SCHEMA, STORAGE_SCHEMA) and name in TABLES
-            return self._hash_rows(f"SELECT * FROM {quote_name(STORAGE_SCHEMA, name)}", relation) if is_known else None
+            query = f"SELECT * FROM {quote_name(STORAGE_SCHEMA, name)}"
+            return self._find_rows(query, relation, [relation]) if is_known else None
         reads = sorted({reference.relation for reference in model.references})
         if model.kind == "view" and not any(read in self._models for read in reads):
             try:
-                return self._hash_rows(model.sql, model.sql)
+                return self._find_rows(model.sql, model.sql, reads)
             except duckdb.Error as error:
                 raise name_failure(model, error) from error
         inputs = [self.find(read) for read in reads]
         parts = [part for part in inputs if part is not None]
         return None if len(parts) < len(inputs) else _hash(duckdb.__version__, model.kind, model.sql, *parts)
+
+    def _find_rows(self, query: str, salt: str, reads: Sequence[str]) -> str:
+        """The fingerprint of the query's rows: the known one where all that it reads is unchanged, else a new hash."""
+        key = digest(query, salt)
+        is_unchanged = self._changes is not None and not any(self._changes.may_concern(read) for read in reads)
+        known = self._known.get(key) if is_unchanged else None
+        self.queries[key] = known or self._hash_rows(query, salt)
+        return self.queries[key]
 
     def _hash_rows(self, query: str, salt: str) -> str:
         """A hash of all rows of a query in any order. `config` is left out where `content_hash` says the same."""

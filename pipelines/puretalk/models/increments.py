@@ -8,13 +8,14 @@ differs from what it was when the models were last built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import duckdb
 
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_literal, quote_name
+from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS
 from puretalk.schema import STORAGE_SCHEMA, Table
 
 #: The column that divides the tables.
@@ -29,6 +30,10 @@ LARGEST_SHARE = 0.2
 _INPUTS_COMMENT = "One row: an assistant, with a hash of what the models were last built from; NULL until they are."
 _SMALL = "touched_warehouse"
 _TOUCHED = "touched_assistants"
+_AMONG = "perhaps_touched_assistants"
+_BATCHES = "assistants_in_batches"
+#: Assistants and versions together, of which so many are in memory at once; each is usually a few kilobytes.
+_BATCH_ROWS = 10_000
 
 
 class TouchedAssistants:
@@ -38,18 +43,29 @@ class TouchedAssistants:
     assistants count as touched for any later build, so what a failed build has updated is updated again.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, among: Collection[str] | None = None) -> None:
+        """With `among`, ids: only these are looked at, because all others are known to be settled and unchanged."""
         self._connection = connection
-        self._execute(f"CREATE TABLE IF NOT EXISTS {INPUTS_TABLE} ({KEY} VARCHAR, fingerprint VARCHAR)")
-        self._execute(f"COMMENT ON TABLE {INPUTS_TABLE} IS {quote_literal(_INPUTS_COMMENT)}")
         [(self._home,)] = connection.execute("SELECT current_database()").fetchall()
-        rows = " UNION ALL ".join(_hash_rows(table) for table in DIVIDED_TABLES)
+        self.count, self.are_few = 0, True
+        if among is not None and not among:
+            return
+        if among is None:
+            self._execute(f"CREATE TABLE IF NOT EXISTS {INPUTS_TABLE} ({KEY} VARCHAR, fingerprint VARCHAR)")
+            self._execute(f"COMMENT ON TABLE {INPUTS_TABLE} IS {quote_literal(_INPUTS_COMMENT)}")
+            which = ""
+        else:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {_AMONG} AS SELECT unnest(?::VARCHAR[]) AS {KEY}", [[*among]]
+            )
+            which = f"WHERE {KEY} IN (SELECT {KEY} FROM {_AMONG})"
+        rows = " UNION ALL ".join(f"{_hash_rows(table)} {which}" for table in DIVIDED_TABLES)
         self._execute(
             f"""
             CREATE OR REPLACE TEMP TABLE {_TOUCHED} AS
             SELECT coalesce(current.{KEY}, last.{KEY}) AS {KEY}, current.fingerprint
             FROM (SELECT {KEY}, CAST(sum(row_hash) AS VARCHAR) AS fingerprint FROM ({rows}) GROUP BY {KEY}) AS current
-            FULL JOIN {INPUTS_TABLE} AS last ON current.{KEY} = last.{KEY}
+            FULL JOIN (SELECT * FROM {INPUTS_TABLE} {which}) AS last ON current.{KEY} = last.{KEY}
             WHERE current.fingerprint IS DISTINCT FROM last.fingerprint OR last.fingerprint IS NULL
             """
         )
@@ -60,18 +76,50 @@ class TouchedAssistants:
 
     def mark(self) -> None:
         """Models are about to be built: until `settle`, these assistants are touched."""
-        self._replace(INPUTS_TABLE, f"SELECT {KEY}, NULL FROM {_TOUCHED}")
+        if self.count:
+            self._replace(INPUTS_TABLE, f"SELECT {KEY}, NULL FROM {_TOUCHED}")
+
+    def divide(self, *, all_assistants: bool = False) -> int:
+        """Put these assistants, or all, into batches that fit into memory; gives the number of batches, at least 1."""
+        keys = " UNION ALL ".join(
+            f"SELECT {KEY}, {'rowid' if table is ASSISTANTS else 'NULL'} AS place, "
+            f"{int(table in (ASSISTANTS, ASSISTANT_VERSIONS))} AS weight "
+            f"FROM {quote_name(STORAGE_SCHEMA, table.name)}"
+            for table in DIVIDED_TABLES
+        )
+        ids = f"SELECT DISTINCT {KEY} FROM ({keys})" if all_assistants else f"SELECT {KEY} FROM {_TOUCHED}"
+        # In the order in which they are stored: a scan for the rows of one batch then skips most of a table.
+        self._execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {_BATCHES} AS
+            SELECT
+                {KEY},
+                CAST(floor(
+                    (sum(weight) OVER (ORDER BY place, {KEY}) - 1)
+                    * ceil(sum(weight) OVER () / {_BATCH_ROWS}) / sum(weight) OVER ()
+                ) AS INTEGER) AS batch
+            FROM (
+                SELECT {KEY}, max(place) AS place, greatest(sum(weight), 1) AS weight
+                FROM ({keys} UNION ALL SELECT {KEY}, NULL, 0 FROM ({ids}))
+                WHERE {KEY} IN ({ids})
+                GROUP BY {KEY}
+            )
+            """
+        )
+        [(last,)] = self._connection.execute(f"SELECT max(batch) FROM {_BATCHES}").fetchall()
+        return int(last or 0) + 1
 
     @contextmanager
-    def small_warehouse(self) -> Iterator[None]:
-        """Within it, the current database is one in memory that holds these assistants and nothing else."""
+    def small_warehouse(self, batch: int) -> Iterator[None]:
+        """Within it, the current database is one in memory that holds one batch of assistants and nothing else."""
         self._execute(f"ATTACH ':memory:' AS {_SMALL}")
+        self._batch = f"SELECT {KEY} FROM {_BATCHES} WHERE batch = {batch}"
         try:
             for table in DIVIDED_TABLES:
                 self._execute(
                     f"CREATE TABLE {quote_name(_SMALL, STORAGE_SCHEMA, table.name)} AS "
                     f"SELECT * FROM {quote_name(self._home, STORAGE_SCHEMA, table.name)} "
-                    f"WHERE {KEY} IN (SELECT {KEY} FROM {_TOUCHED})"
+                    f"WHERE {KEY} IN ({self._batch})"
                 )
             self._execute(f"USE {_SMALL}")
             yield
@@ -80,18 +128,29 @@ class TouchedAssistants:
             self._execute(f"DETACH {_SMALL}")
 
     def replace_rows(self, relation: str) -> None:
-        """The rows that the relation has in the small warehouse replace the rows of these assistants."""
+        """The rows that the relation has in the small warehouse replace the rows of the assistants of its batch."""
         schema, _, name = relation.partition(".")
-        self._replace(quote_name(self._home, schema, name), f"SELECT * FROM {quote_name(_SMALL, schema, name)}")
+        self._replace(
+            quote_name(self._home, schema, name), f"SELECT * FROM {quote_name(_SMALL, schema, name)}", self._batch
+        )
+
+    def replace_table(self, relation: str) -> None:
+        """The relation becomes what it is in the small warehouse."""
+        schema, _, name = relation.partition(".")
+        self._execute(
+            f"CREATE OR REPLACE TABLE {quote_name(self._home, schema, name)} AS "
+            f"SELECT * FROM {quote_name(_SMALL, schema, name)}"
+        )
 
     def settle(self) -> None:
         """All models are built: these assistants are touched again only when they change again."""
-        self._replace(INPUTS_TABLE, f"SELECT {KEY}, fingerprint FROM {_TOUCHED} WHERE fingerprint IS NOT NULL")
+        if self.count:
+            self._replace(INPUTS_TABLE, f"SELECT {KEY}, fingerprint FROM {_TOUCHED} WHERE fingerprint IS NOT NULL")
 
-    def _replace(self, table: str, rows: str) -> None:
+    def _replace(self, table: str, rows: str, ids: str = f"SELECT {KEY} FROM {_TOUCHED}") -> None:
         self._connection.begin()
         try:
-            self._execute(f"DELETE FROM {table} WHERE {KEY} IN (SELECT {KEY} FROM {_TOUCHED})")
+            self._execute(f"DELETE FROM {table} WHERE {KEY} IN ({ids})")
             self._execute(f"INSERT INTO {table} {rows}")
         except duckdb.Error:
             self._connection.rollback()

@@ -3,6 +3,7 @@
     sql/staging/stg_assistants.sql      →  view  staging.stg_assistants
     sql/intermediate/int_changes.sql    →  a table in memory that exists only during the build
     sql/marts/dim_assistants.sql        →  table marts.dim_assistants
+    sql/_internal/prompt_signatures.sql →  table _internal.prompt_signatures, which is for the marts and not for readers
     sql/checks/some_claim.sql           →  no relation: a query that must return no row (see `checks`)
 
 The relations that a model reads are taken from its SQL; they decide the order.
@@ -21,6 +22,7 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError
+from puretalk.models.parsed import ParsedFiles
 from puretalk.models.references import Reference, UnreadableSQLError, find_references
 from puretalk.release import PACKAGE_DIR
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
@@ -31,7 +33,7 @@ Kind = Literal["view", "table", "temporary", "check"]
 _KINDS: Mapping[str, Kind] = {"staging": "view", "intermediate": "temporary", "checks": "check"}
 #: Schemas that a user's own models must not write to.
 RESERVED_SCHEMAS = frozenset(
-    {SCHEMA, STORAGE_SCHEMA, "staging", "intermediate", "marts", "information_schema", "pg_catalog"}
+    {SCHEMA, STORAGE_SCHEMA, "staging", "intermediate", "_internal", "marts", "information_schema", "pg_catalog"}
 )
 #: Schema of a user's model that is not in a subfolder.
 DEFAULT_SCHEMA = "models"
@@ -66,7 +68,11 @@ def sql_folder() -> Path:
 
 
 def read_models(
-    connection: duckdb.DuckDBPyConnection, folder: Path, *, owner: Literal["ours", "user"] = "ours"
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    *,
+    owner: Literal["ours", "user"] = "ours",
+    parsed: ParsedFiles | None = None,
 ) -> list[Model]:
     """The models and checks of a folder, in no particular order.
 
@@ -88,7 +94,7 @@ def read_models(
             )
         sql = path.read_text(encoding="utf-8")
         try:
-            references = find_references(connection, sql)
+            references = find_references(connection, sql, parsed)
         except UnreadableSQLError as error:
             raise CheckFailedError(f"{path}:{error.line}: {error}", action=EDIT_ACTION) from error
         kind = _KINDS.get(schema, "table") if owner == "ours" or schema == "checks" else "table"

@@ -8,6 +8,7 @@ from enum import Enum
 
 import duckdb
 
+from puretalk.models.changes import Changes, Note, digest
 from puretalk.models.fingerprints import Fingerprints, create_builds_table, hash_recipe, read_builds
 from puretalk.models.increments import TouchedAssistants
 from puretalk.models.model import Model, select_models
@@ -62,6 +63,16 @@ class Plan:
     touched: TouchedAssistants
     removals: tuple[Removal, ...]
     models: tuple[PlannedModel, ...]
+    fingerprints: Fingerprints
+
+    def is_in_batches(self, step: PlannedModel) -> bool:
+        """Whether the step makes rows of an incremental model, which is done assistants by assistants."""
+        return step.action in (Action.UPDATE, Action.BUILD) and self.project.is_incremental(step.model)
+
+    @property
+    def views(self) -> dict[str, str]:
+        """The views that are there once the plan is executed, with a digest of their SQL."""
+        return {step.relation: digest(step.model.sql) for step in self.models if step.model.kind == "view"}
 
     def __str__(self) -> str:
         steps: list[Removal | PlannedModel] = [*self.removals, *self.models]
@@ -69,9 +80,17 @@ class Plan:
         return "\n".join(f"{step.action.value:12}  {step.relation:{width}}  {step.reason}" for step in steps)
 
 
-def plan(connection: duckdb.DuckDBPyConnection, project: Project, *, select: Collection[str] = ()) -> Plan:
+def plan(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    *,
+    select: Collection[str] = (),
+    changes: Changes | None = None,
+    note: Note | None = None,
+) -> Plan:
     """What has to be done so that every relation is as its model says. With `select`, names of models: only these and
-    what they read.
+    what they read. With `changes` and the `note` that they may be trusted with (see `changes`): only what they may
+    concern is hashed, and a view that is there as its SQL says is kept.
 
     Writes nothing, but creates the two tables that remember earlier builds where they are missing, and sets the
     connection's time zone to UTC, which the rows of a view may depend on.
@@ -80,13 +99,16 @@ def plan(connection: duckdb.DuckDBPyConnection, project: Project, *, select: Col
     selected name, or a model cannot be incremental.
     """
     connection.execute("SET TimeZone='UTC'")
-    create_builds_table(connection)
+    if changes is None or note is None:
+        changes, note = None, Note()
+        create_builds_table(connection)
     known = _Known(
         project,
         read_builds(connection),
         dict(connection.execute(_EXISTING_RELATIONS).fetchall()),
-        Fingerprints(connection, project.models),
-        TouchedAssistants(connection),
+        Fingerprints(connection, project.models, changes, note.queries),
+        TouchedAssistants(connection, changes.assistants if changes is not None else None),
+        note.views,
     )
     planned: list[PlannedModel] = []
     readers: dict[str, list[str]] = {}
@@ -98,30 +120,32 @@ def plan(connection: duckdb.DuckDBPyConnection, project: Project, *, select: Col
         else:
             continue
         planned.append(step)
-        if step.action in (Action.BUILD, Action.CREATE_VIEW):
+        # An incremental model is made in batches, from intermediate tables of its own.
+        if step.action in (Action.BUILD, Action.CREATE_VIEW) and not project.is_incremental(model):
             for relation in {reference.relation for reference in model.references}:
                 readers.setdefault(relation, []).append(model.relation)
     planned.reverse()
     planned.sort(key=lambda step: step.action is not Action.UPDATE)
-    return Plan(project, known.touched, tuple(_find_leftovers(known)), tuple(planned))
+    return Plan(project, known.touched, tuple(_find_leftovers(known)), tuple(planned), known.fingerprints)
 
 
 @dataclass(frozen=True)
 class _Known:
     """What decisions are made from. `recorded`: fingerprints of the tables that earlier builds made; `existing`: TABLE
-    or VIEW for each relation of the database."""
+    or VIEW for each relation of the database; `views`: digests of the SQL of views that are known to be as it says."""
 
     project: Project
     recorded: Mapping[str, str | None]
     existing: Mapping[str, str]
     fingerprints: Fingerprints
     touched: TouchedAssistants
+    views: Mapping[str, str]
 
 
 def _decide(model: Model, known: _Known) -> PlannedModel:
     """What is done to a view or a table."""
     if model.kind == "view":
-        return PlannedModel(model, Action.CREATE_VIEW, "every build creates the views again")
+        return _decide_view(model, known)
     is_incremental = known.project.is_incremental(model)
     if is_incremental:
         fingerprint: str | None = hash_recipe(model, known.project.models)
@@ -139,6 +163,16 @@ def _decide(model: Model, known: _Known) -> PlannedModel:
     else:
         action, reason = _decide_by_assistants(known.touched)
     return PlannedModel(model, action, reason, fingerprint)
+
+
+def _decide_view(model: Model, known: _Known) -> PlannedModel:
+    """A view is kept only over tables of the normalized layer, whose columns are those of the release."""
+    made = {one.relation for one in known.project.models}
+    is_kept = known.existing.get(model.relation) == "VIEW" and known.views.get(model.relation) == digest(model.sql)
+    if is_kept and not any(reference.relation in made for reference in model.references):
+        return PlannedModel(model, Action.KEEP, "it is there, with this SQL")
+    reason = "it is not there with this SQL" if known.views else "every build creates the views again"
+    return PlannedModel(model, Action.CREATE_VIEW, reason)
 
 
 def _decide_by_assistants(touched: TouchedAssistants) -> tuple[Action, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.models.model import Model, order_models, read_models, sql_folder
+from puretalk.models.parsed import ParsedFiles
 from puretalk.models.properties import Properties, read_properties
 
 
@@ -26,18 +27,23 @@ class Project:
 
 
 def read_project(
-    connection: duckdb.DuckDBPyConnection, sql_dirs: Sequence[Path] | None = None, user_dir: Path | None = None
+    connection: duckdb.DuckDBPyConnection,
+    sql_dirs: Sequence[Path] | None = None,
+    user_dir: Path | None = None,
+    *,
+    parsed: ParsedFiles | None = None,
 ) -> Project:
     """Our models (of `sql_dirs`, by default those of the package) and the user's. The connection lends its parser only.
+    What is in `parsed` is not parsed again.
 
     Raises ConfigurationError or CheckFailedError where a file cannot be used.
     """
     folders = list(sql_dirs) if sql_dirs is not None else [sql_folder()]
-    files = [model for folder in folders for model in read_models(connection, folder)]
-    properties = read_properties(folders)
+    files = [model for folder in folders for model in read_models(connection, folder, parsed=parsed)]
+    properties = read_properties(folders, parsed)
     if user_dir is not None:
-        files += read_models(connection, user_dir, owner="user")
-        properties = properties.extended(read_properties([user_dir]))
+        files += read_models(connection, user_dir, owner="user", parsed=parsed)
+        properties = properties.extended(read_properties([user_dir], parsed))
     models = order_models(model for model in files if model.kind != "check")
     checks = tuple(model for model in files if model.kind == "check")
     return Project(tuple(models), checks, properties)

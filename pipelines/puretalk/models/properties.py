@@ -26,15 +26,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import yaml
-
 from puretalk.errors import ConfigurationError
+from puretalk.json_values import JSONValue
+from puretalk.models.changes import digest
 from puretalk.models.increments import KEY
+from puretalk.models.parsed import ParsedFiles
 
 Severity = Literal["error", "warn"]
-
-#: The safe loader, in C where PyYAML was built with it: ten times faster.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _COLUMN_TESTS = frozenset({"unique", "not_null", "accepted_values", "relationships"})
 _COMBINATION = "unique_combination_of_columns"
@@ -94,10 +92,11 @@ class SourceFreshness:
 
 @dataclass(frozen=True)
 class Properties:
-    """All YAML files of the model folders."""
+    """All YAML files of the model folders; `digest` is a hash of their texts."""
 
     models: Mapping[str, ModelProperties]
     freshness: tuple[SourceFreshness, ...] = ()
+    digest: str = ""
 
     def model(self, name: str) -> ModelProperties:
         """The model's properties; empty ones where no YAML names it."""
@@ -107,16 +106,22 @@ class Properties:
         """These and `other`, which may only describe what is not described yet."""
         for name in other.models.keys() & self.models.keys():
             raise ConfigurationError(f"{other.models[name].path}: {name} is described by puretalk already.")
-        return Properties({**self.models, **other.models}, self.freshness + other.freshness)
+        return Properties(
+            {**self.models, **other.models}, self.freshness + other.freshness, digest(self.digest, other.digest)
+        )
 
 
-def read_properties(folders: Sequence[Path]) -> Properties:
+def read_properties(folders: Sequence[Path], parsed: ParsedFiles | None = None) -> Properties:
     """What all YAML files of the folders say. Raises ConfigurationError, naming the file, where one is not usable."""
     models: dict[str, ModelProperties] = {}
     freshness: list[SourceFreshness] = []
+    texts: list[str] = []
+    parsed = parsed or ParsedFiles()
     for path in sorted(path for folder in folders for path in folder.rglob("*.y*ml")):
         try:
-            document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER) or {}
+            text = path.read_text(encoding="utf-8")
+            texts.append(text)
+            document = cast("dict[str, Any]", parsed.find(text, _load_yaml) or {})
             for entry in document.get("models") or ():
                 properties = _read_model(path, entry)
                 if properties.name in models:
@@ -124,9 +129,20 @@ def read_properties(folders: Sequence[Path]) -> Properties:
                 models[properties.name] = properties
             for source in document.get("sources") or ():
                 freshness += _read_freshness(source)
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigurationError(f"{path}: not readable as properties of models: {error!r}") from error
-    return Properties(models, tuple(freshness))
+    return Properties(models, tuple(freshness), digest(*texts))
+
+
+def _load_yaml(text: str) -> JSONValue:
+    """Raises ValueError where the text is not YAML."""
+    import yaml  # most syncs parse no YAML
+
+    try:
+        # The safe loader in C, where PyYAML was built with it, is ten times faster.
+        return cast("JSONValue", yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def _read_model(path: Path, entry: Mapping[str, Any]) -> ModelProperties:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import duckdb
+
+from puretalk.json_values import JSONValue
+from puretalk.models.parsed import ParsedFiles
 
 
 class UnreadableSQLError(ValueError):
@@ -37,14 +40,22 @@ class Reference:
 _FOUND: dict[str, tuple[Reference, ...]] = {}
 
 
-def find_references(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Reference, ...]:
+def find_references(
+    connection: duckdb.DuckDBPyConnection, sql: str, parsed: ParsedFiles | None = None
+) -> tuple[Reference, ...]:
     """The relations that one SELECT reads, in the order of the text; names of its own CTEs are not among them.
 
-    Only the connection's parser is used. Raises UnreadableSQLError where the text is not exactly one SELECT.
+    Of the connection only the parser is used, and that only where neither this process nor `parsed` knows the text.
+    Raises UnreadableSQLError where the text is not exactly one SELECT.
     """
-    if sql not in _FOUND:
-        _FOUND[sql] = _parse(connection, sql)
-    return _FOUND[sql]
+
+    def list_references(text: str) -> JSONValue:
+        if text not in _FOUND:
+            _FOUND[text] = _parse(connection, text)
+        return [[found.catalog, found.schema, found.name, found.position] for found in _FOUND[text]]
+
+    found = cast("list[tuple[str, str, str, int]]", (parsed or ParsedFiles()).find(sql, list_references))
+    return tuple(Reference(*fields) for fields in found)
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Reference, ...]:

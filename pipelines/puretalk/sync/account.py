@@ -13,6 +13,7 @@ from anyio.from_thread import start_blocking_portal
 from puretalk.api.client import ApiClient
 from puretalk.catalogue import SYNC_RUNS
 from puretalk.listener import SILENT, Listener
+from puretalk.models.changes import Changes
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.batches import Batch, Loader, StoredAssistants
 from puretalk.sync.decision import Decision, decide
@@ -37,6 +38,8 @@ class AccountRead:
         self.decision = decision
         self.run: SyncRun | None = None
         self._bare = bare
+        self._tables: set[str] = set()
+        self._assistants: set[str] = set()
         self._started_at = started_at
         self._retries = retries
         self._now = now
@@ -53,8 +56,14 @@ class AccountRead:
             or comparison.rejected.keys() - comparison.known.rejected
         )
 
+    @property
+    def changes(self) -> Changes:
+        """What the batches that were taken, and the run's own row, write."""
+        return Changes(frozenset(self._tables), frozenset(self._assistants))
+
     def conclude(self, versions: int = 0, rows_loaded: int = 0) -> SyncRun:
         """The record of the run, which wrote so many versions and rows."""
+        self._tables.add(SYNC_RUNS.name)
         self.run = describe_run(
             self.decision,
             started_at=self._started_at,
@@ -69,11 +78,15 @@ class AccountRead:
         """All rows to write, in batches; the last one holds the run's own row."""
         loader = Loader(self.decision, stored)
         last = Batch(bare=self._bare)
-        yield from loader.batches()
+        for batch in loader.batches():
+            self._tables |= batch.rows.keys()
+            self._assistants |= batch.assistants
+            yield batch
         loader.add_shared(last)
         loader.add_rejected(last)
         last.add(SYNC_RUNS, self.conclude(loader.versions, loader.loaded).to_row())
         standing = self.decision.comparison.standing.values()
+        self._tables |= last.rows.keys()
         last.cursor = max((each.updated_at for each in standing if each.updated_at), default=None)
         yield last
 

@@ -36,13 +36,15 @@ class StoredAssistants(Protocol):
 
 @dataclass
 class Batch:
-    """Rows for dlt, by table, as JSON objects. `bare` names the tables that the destination lacks, or that lack columns
-    there."""
+    """Rows for dlt, by table, as JSON objects.
+
+    `assistants`: ids of the assistants to whom rows belong. `bare`: tables that the destination lacks, or that lack
+    columns there."""
 
     rows: dict[str, list[bytes]] = field(default_factory=dict)
     cursor: datetime | None = None
     bare: frozenset[str] = frozenset()
-    records: int = 0
+    assistants: set[str] = field(default_factory=set)
     size: int = 0
 
     def add(self, table: Table, *rows: Row) -> None:
@@ -73,15 +75,15 @@ class Loader:
                 stored_only.append(assistant_id)
                 continue
             self._add_assistant(batch, assistant_id, standing.offset)
-            if batch.records >= BATCH_RECORDS or batch.size >= BATCH_BYTES:
+            if len(batch.assistants) >= BATCH_RECORDS or batch.size >= BATCH_BYTES:
                 yield batch
                 batch = Batch()
         for row in self.stored.read_assistants(stored_only):
             self._add_stored(batch, row)
-            if batch.records >= BATCH_RECORDS or batch.size >= BATCH_BYTES:
+            if len(batch.assistants) >= BATCH_RECORDS or batch.size >= BATCH_BYTES:
                 yield batch
                 batch = Batch()
-        if batch.records:
+        if batch.assistants:
             yield batch
 
     def _add_assistant(self, batch: Batch, assistant_id: str, offset: int) -> None:
@@ -117,7 +119,7 @@ class Loader:
                 batch.add_encoded(table, rows)
             else:
                 batch.add(table, {"assistant_id": assistant_id, **dict.fromkeys(table.key[1:], EMPTIED)})
-        batch.records += 1
+        batch.assistants.add(assistant_id)
         batch.size += len(flat.config)
         self.loaded += 1
 
@@ -131,7 +133,7 @@ class Loader:
             extra.pop(DEVIATES, None)
             row["extra"] = _extra(extra, self.comparison, assistant_id)
         batch.add(ASSISTANTS, row)
-        batch.records += 1
+        batch.assistants.add(assistant_id)
         batch.size += len(text_of(row, "prompt") or "")
         self.loaded += 1
 

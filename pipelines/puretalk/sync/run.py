@@ -34,6 +34,7 @@ from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_war
 
 if TYPE_CHECKING:
     from puretalk.models.build import BuildReport
+    from puretalk.models.changes import Changes
     from puretalk.models.plan import Plan
 
 
@@ -74,8 +75,10 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
             warehouse = open_warehouse(settings)
             with warehouse.open_work_file(listener=listener, keep=options.keep_work) as work:
                 listener.on_step(Step.LOAD)
-                run, verdict = _load(work, settings, options, listener)
-                build_work_file(work, settings, warehouse, run.run_id, listener)
+                run, verdict, changes = _load(work, settings, options, listener)
+                build_work_file(
+                    work, settings, warehouse, run.run_id, listener, None if work.is_carried_over else changes
+                )
                 row_counts, drift_before = _look_back(work)
                 snapshot = warehouse.publish(work, listener=listener)
             warehouse.delete_old_snapshots(settings.retention)
@@ -127,22 +130,32 @@ def run_rollback(settings: Settings, snapshot_id: str | None) -> Snapshot:
 
 
 def build_work_file(
-    work: WorkFile, settings: Settings, warehouse: Warehouse, run_name: str, listener: Listener
+    work: WorkFile,
+    settings: Settings,
+    warehouse: Warehouse,
+    run_name: str,
+    listener: Listener,
+    changes: Changes | None = None,
 ) -> BuildReport:
-    """Build the models in the work file and run the checks. A work file that breaks one is kept and named."""
+    """Build the models in the work file and run the checks. A work file that breaks one is kept and named.
+
+    `changes`: all that was written to the work file since it was copied, where that is known.
+    """
     from puretalk.models.build import build_models
 
     listener.on_step(Step.MODELS)
     try:
         describe(work.connection)
-        return build_models(work.connection, user_dir=settings.locate(settings.models_dir))
+        return build_models(work.connection, user_dir=settings.locate(settings.models_dir), changes=changes)
     except CheckFailedError as error:
         kept = warehouse.keep_failed(work, run_name)
         raise CheckFailedError(f"{error.message}; the work file is kept: {kept}", action=error.action) from error
 
 
-def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener) -> tuple[SyncRun, Verdict]:
-    """Read the account into the work file; gives the run's record and the verdict."""
+def _load(
+    work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener
+) -> tuple[SyncRun, Verdict, Changes]:
+    """Read the account into the work file; gives the run's record, the verdict, and what was written."""
     reader = AccountReader(settings.api, settings.decision, options, listener=listener, spool_dir=work.folder)
     try:
         destination = WorkFileDestination(work.connection)
@@ -156,7 +169,7 @@ def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Li
 
                     run = load_account(account, destination, work.folder / "dlt")
             write_digests(work.connection, account.decision.comparison.standing)
-            return run, account.decision.verdict
+            return run, account.decision.verdict, account.changes
     except Exception as error:
         cause = _find_cause(error)
         if cause is error:

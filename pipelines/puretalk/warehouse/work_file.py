@@ -57,6 +57,7 @@ class WorkFile:
     def __init__(self, path: Path, *, is_new: bool, storage: StorageSettings = StorageSettings()) -> None:
         self.path = path
         self.is_new = is_new
+        self.is_carried_over = False
         self._storage = storage
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -123,7 +124,7 @@ class Warehouse:
             else:
                 copy_file(current, work.path)
                 listener.on_step(Step.CARRY_OVER)
-                carry_over(work.connection)
+                work.is_carried_over = carry_over(work.connection)
             yield work
         finally:
             work.close()
