@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -25,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bar
 
 from puretalk.cli.messages import print_failure
-from puretalk.listener import Listener, Step
+from puretalk.listener import Step, StepTimer
 from puretalk.settings import Settings
 from puretalk.warehouse.lock import forget_holder
 from puretalk.warehouse.snapshots import SnapshotStore, swap_guard
@@ -38,16 +37,19 @@ _WORDS = {
     Step.SWEEP: "preparing",
     Step.COPY: "preparing",
     Step.CARRY_OVER: "carrying over an older warehouse",
-    Step.LOAD: "reading the account",
+    Step.WALK: "reading the account",
+    Step.LOAD: "loading",
     Step.MODELS: "building the models",
+    Step.CHECKS: "running the checks",
     Step.SEAL: "sealing",
 }
 
 
-class Progress(Listener):
-    """A listener of `run_sync`: a bar on a terminal, nothing elsewhere. `durations` are seconds by step."""
+class Progress(StepTimer):
+    """A listener of `run_sync`: a bar on a terminal, nothing elsewhere."""
 
     def __init__(self, settings: Settings, *, has_bar: bool = True) -> None:
+        super().__init__()
         self._settings = settings
         self._bar = Bar(
             SpinnerColumn(),
@@ -61,8 +63,6 @@ class Progress(Listener):
         )
         self._task = self._bar.add_task("starting", total=None)
         self._before: str | None = None
-        self._step, self._since = Step.START, time.monotonic()
-        self.durations: dict[Step, float] = {}
         self.on_stop: Callable[[str, int], None] = lambda _message, _exit_code: None
 
     def __enter__(self) -> Self:
@@ -75,13 +75,15 @@ class Progress(Listener):
         self._bar.stop()
 
     def on_step(self, step: Step) -> None:
-        """Show the step, and take the time of the one before."""
-        moment = time.monotonic()
-        seconds = moment - self._since
-        _log.info("%s took %.3f s", self._step, seconds)
-        self.durations[self._step] = self.durations.get(self._step, 0.0) + seconds
-        self._step, self._since = step, moment
+        """Show the step."""
+        super().on_step(step)
         self._bar.reset(self._task, total=None, description=_WORDS.get(step, "publishing"))
+
+    def end_step(self) -> float:
+        """Log the time of the step that is over."""
+        seconds = super().end_step()
+        _log.info("%s took %.3f s", self._step, seconds)
+        return seconds
 
     def on_page(self, pages: int, expected: int) -> None:
         """Move the bar."""

@@ -17,6 +17,7 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
+from puretalk.listener import SILENT, Listener, Step
 from puretalk.models.checks import CheckResult, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
 from puretalk.models.contract import compare_with_contract
@@ -60,6 +61,7 @@ def build_models(
     sql_dirs: Sequence[Path] | None = None,
     user_dir: Path | None = None,
     select: Collection[str] = (),
+    listener: Listener = SILENT,
 ) -> BuildReport:
     """Builds all models into the connection's current database, writes their comments and runs all checks.
 
@@ -77,6 +79,7 @@ def build_models(
         if select:
             return BuildReport(steps, ())
         planned.touched.settle()
+        listener.on_step(Step.CHECKS)
         results = run_checks(connection, project.models, project.checks, project.properties)
     failed = [result for result in results if result.failed and result.severity == "error"]
     if failed:

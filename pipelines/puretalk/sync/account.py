@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ class AccountRead:
         bare: frozenset[str],
         *,
         started_at: datetime,
+        walk_seconds: float,
         retries: int,
         now: Callable[[], datetime],
     ) -> None:
@@ -38,6 +40,7 @@ class AccountRead:
         self.run: SyncRun | None = None
         self._bare = bare
         self._started_at = started_at
+        self._walk_seconds = walk_seconds
         self._retries = retries
         self._now = now
 
@@ -59,6 +62,7 @@ class AccountRead:
             self.decision,
             started_at=self._started_at,
             finished_at=self._now(),
+            walk_seconds=self._walk_seconds,
             versions=versions,
             rows_loaded=rows_loaded,
             retries=self._retries,
@@ -99,6 +103,7 @@ class AccountReader:
     @contextmanager
     def read(self, destination: Destination) -> Iterator[AccountRead]:
         """Read the account against what the destination holds, and decide. Errors: those of `puretalk.errors`."""
+        began = time.monotonic()
         now = _monotonic_clock(destination.latest_moment())
         started_at = now()
         known = destination.read_known()
@@ -113,7 +118,14 @@ class AccountReader:
                     return decision, client.retries
 
             decision, retries = portal.call(read)
-            yield AccountRead(decision, destination.bare_tables(), started_at=started_at, retries=retries, now=now)
+            yield AccountRead(
+                decision,
+                destination.bare_tables(),
+                started_at=started_at,
+                walk_seconds=time.monotonic() - began,
+                retries=retries,
+                now=now,
+            )
 
 
 def _monotonic_clock(not_before: datetime | None) -> Callable[[], datetime]:
