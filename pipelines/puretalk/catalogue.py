@@ -57,6 +57,21 @@ SYNC_RUNS = Table(
         ),
         Column("retries", "bigint", "Requests that had to be repeated."),
         Column("walks", "bigint", "Walks over all pages that the run needed."),
+        Column(
+            "walk_seconds",
+            "double",
+            "Wall seconds from reading the known state to the verdict: walks, deletions, comparison.",
+        ),
+        Column("load_seconds", "double", "Wall seconds of loading what changed. NULL outside of `puretalk sync`."),
+        Column("models_seconds", "double", "Wall seconds of building the models. NULL outside of `puretalk sync`."),
+        Column("checks_seconds", "double", "Wall seconds of running the checks. NULL outside of `puretalk sync`."),
+        Column(
+            "total_seconds",
+            "double",
+            "Wall seconds from taking the lock to sealing the snapshot: the four above, and the copy of the snapshot "
+            "before. The time of publishing is not in it, because a published snapshot never changes; the run log has "
+            "it. NULL outside of `puretalk sync`.",
+        ),
         Column("is_complete", "bool", "Whether a walk was complete: it saw every id of the account exactly once."),
         Column(
             "is_exact",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 
 
@@ -12,8 +13,10 @@ class Step(StrEnum):
     SWEEP = "work: sweep"
     COPY = "work: copy"
     CARRY_OVER = "work: carry over"
+    WALK = "walk"
     LOAD = "load"
     MODELS = "models"
+    CHECKS = "checks"
     SEAL = "seal"
     COMPACT = "compact"
     PUBLISH_SYNC = "publish: sync"
@@ -39,3 +42,33 @@ class Listener:
 
 #: For callers who do not listen.
 SILENT = Listener()
+
+
+class StepTimer(Listener):
+    """Takes the time of each step and passes on what it hears. The first step, START, begins when the timer is made.
+
+    `durations`: wall seconds by step, of the steps that are over."""
+
+    def __init__(self, listener: Listener = SILENT) -> None:
+        self.durations: dict[Step, float] = {}
+        self._listener = listener
+        self._step, self._since = Step.START, time.monotonic()
+
+    def end_step(self) -> float:
+        """The step that was announced last is over; returns the wall seconds that it took."""
+        moment = time.monotonic()
+        seconds = moment - self._since
+        self.durations[self._step] = self.durations.get(self._step, 0.0) + seconds
+        self._since = moment
+        return seconds
+
+    def on_step(self, step: Step) -> None:
+        self.end_step()
+        self._step = step
+        self._listener.on_step(step)
+
+    def on_page(self, pages: int, expected: int) -> None:
+        self._listener.on_page(pages, expected)
+
+    def on_retry(self, reason: str, seconds: float) -> None:
+        self._listener.on_retry(reason, seconds)

@@ -1,8 +1,20 @@
 -- Grain: a sync that published.
--- Question: are the syncs regular, complete and fast?
+-- Question: are the syncs regular, complete and fast, and are they getting slower?
 
 with runs as (
-    select * from staging.stg_sync_runs
+    select
+        *,
+        rows_loaded_count = 0 as is_quiet
+    from staging.stg_sync_runs
+),
+
+compared as (
+    select
+        *,
+        median(total_seconds) over (
+            partition by is_quiet order by started_at, run_id rows between unbounded preceding and 1 preceding
+        ) as usual_seconds
+    from runs
 )
 
 select
@@ -22,11 +34,19 @@ select
     cast(date_diff('millisecond', started_at, finished_at) as double) / 1000 as duration_seconds,
     cast(date_diff('second', lag(started_at) over (order by started_at, run_id), started_at) as double) / 3600
         as hours_since_previous,
+    walk_seconds,
+    load_seconds,
+    models_seconds,
+    checks_seconds,
+    total_seconds,
+    usual_seconds,
+    total_seconds / nullif(usual_seconds, 0) as usual_ratio,
 
+    is_quiet,
     is_complete,
     is_exact,
 
     started_at,
     finished_at
-from runs
+from compared
 order by started_at, run_id

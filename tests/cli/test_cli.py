@@ -6,7 +6,9 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -39,6 +41,35 @@ def test_a_sync_tells_a_program_what_it_did(tmp_path: Path, api: DemoApi) -> Non
     assert [second[name] for name in facts] == [0, 7, 0, 7, 3, 1, True, []]
     assert second["rows_loaded"] == 0
     assert second["tables"]["assistants"] == 7
+
+
+def test_timing_prints_a_line_for_each_kind_of_step_and_the_whole(tmp_path: Path, api: DemoApi) -> None:
+    command = CommandLine(tmp_path / "data", tmp_path, api)
+    ended = command("sync", "--timing")
+    assert (ended.exit_code, ended.error) == (0, "")
+    lines = [re.fullmatch(r" *(\d+\.\d{3}) s  +(\d+)%  ([a-z ]+)", line) for line in ended.output.splitlines()]
+    found = [(float(line[1]), int(line[2]), line[3]) for line in lines if line]
+    assert len(found) == len(lines)
+    names = ["start", "work", "walk", "load", "models", "checks", "seal", "publish", "whole run"]
+    assert [name for _, _, name in found] == names
+    *parts, (whole, share, _) = found
+    assert share == 100
+    assert abs(sum(seconds for seconds, _, _ in parts) - whole) <= 0.001 * len(parts), "rounded to the millisecond"
+
+
+def test_timing_adds_the_steps_of_the_log_to_the_summary(tmp_path: Path, api: DemoApi) -> None:
+    command = CommandLine(tmp_path / "data", tmp_path, api)
+    assert "steps" not in command("sync", "--json").json()
+    started = time.monotonic()
+    summary = command("sync", "--json", "--timing").json()
+    seconds = time.monotonic() - started
+    steps = summary["steps"]
+    assert {"start", "work: copy", "walk", "load", "models", "checks", "seal", "publish: swap"} <= steps.keys()
+    assert all(value >= 0 for value in steps.values())
+    assert sum(steps.values()) <= seconds
+    [log] = (command.data_dir / "logs").glob("puretalk-*.jsonl")
+    assert json.loads(log.read_text().splitlines()[-1])["steps"] == steps
+    assert summary["walk_seconds"] + summary["load_seconds"] <= summary["total_seconds"] + 0.002, "rounded"
 
 
 def test_a_full_refresh_writes_everything_and_makes_no_history(tmp_path: Path, api: DemoApi) -> None:

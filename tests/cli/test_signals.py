@@ -29,8 +29,10 @@ NOTHING = "State: nothing was published; readers get the same snapshot as before
 #: Where a run is stopped, and what it says that it was at.
 BEFORE_THE_SWAP = {
     "work: copy": "preparing",
-    "load": "reading the account",
+    "walk": "reading the account",
+    "load": "loading",
     "models": "building the models",
+    "checks": "running the checks",
     "seal": "sealing",
     "publish: verify": "publishing",
 }
@@ -72,7 +74,7 @@ def stop(run: SteppedRun, number: int, *, lets_go: bool = False) -> tuple[int, l
 @pytest.mark.parametrize("step", BEFORE_THE_SWAP)
 def test_a_stopped_run_publishes_nothing_and_leaves_nothing(data_dir: Path, api: DemoApi, step: str) -> None:
     before = count_rows(data_dir / "puretalk.duckdb")
-    number = signal.SIGINT if step in ("load", "seal") else signal.SIGTERM
+    number = signal.SIGINT if step in ("walk", "seal") else signal.SIGTERM
     exit_code, message = stop(SteppedRun(step, "sync", data_dir=data_dir, api=api), number)
     assert (exit_code, message) == (
         128 + number,
@@ -96,7 +98,7 @@ def test_a_run_that_waits_for_the_api_stops_at_once(data_dir: Path, api: DemoApi
         return True
 
     api.fail("hang", when=note)
-    run = SteppedRun("load", "sync", data_dir=data_dir, api=api)
+    run = SteppedRun("walk", "sync", data_dir=data_dir, api=api)
     run.go_on()
     assert asked.wait(30)
     exit_code, message = stop(run, signal.SIGTERM)

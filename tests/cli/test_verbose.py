@@ -35,7 +35,7 @@ def test_a_verbose_sync_logs_requests_walks_verdict_and_steps_one_line_each(
     assert "walk of ai-assistants: 3 pages, 7 records, complete" in texts
     assert "verdict: exact" in texts
     steps = [text.partition(" took ")[0] for name, text in told if name == "run"]
-    assert steps[:4] == ["start", "work: sweep", "work: copy", "load"]
+    assert steps[:7] == ["start", "work: sweep", "work: copy", "walk", "load", "models", "checks"]
     assert api.key not in ended.error
 
 

@@ -33,8 +33,9 @@ ANNOUNCED = (
     "work: sweep",
     "work: copy",
     "work: carry over",
-    "load",
+    "walk",
     _SECOND_PAGE,
+    "load",
     "seal",
     "publish: sync",
     "publish: move",
@@ -65,6 +66,8 @@ INSIDE: dict[str, tuple[str, int]] = {
     "dlt: jobs done": ("dlt.load.load:Load.complete_package", 1),
     "dlt: package done": ("dlt.load.load:Load.complete_package:after", 1),
     "dlt: loaded": ("dlt.pipeline.pipeline:Pipeline.load:after", 1),
+    "seal: before the times are added": ("puretalk.sync.run:_add_durations", 1),
+    "seal: after the times are added": ("puretalk.sync.run:_add_durations:after", 1),
     "seal: sealed": ("puretalk.warehouse.work_file:seal:after", 1),
     "publish: between link and swap": ("pathlib:Path.symlink_to:after", 1),
     "end: before the work file is removed": ("puretalk.warehouse.work_file:Warehouse.publish:after", 1),
@@ -79,7 +82,7 @@ OF_QUIET: dict[str, tuple[str, int]] = {
 }
 
 #: Moments of a sync that builds models.
-OF_MODELS = ("models", "models: built")
+OF_MODELS = ("models", "checks", "models: built")
 
 MOMENTS = (*ANNOUNCED, *INSIDE)
 

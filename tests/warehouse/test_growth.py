@@ -22,7 +22,7 @@ def test_the_snapshot_does_not_grow_with_the_number_of_syncs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_quiet: bool
 ) -> None:
     """Without the models, which each run writes again: what dlt's merges, its own tables and sync_runs leave."""
-    monkeypatch.setattr(build, "build_models", lambda _connection, **_: None)
+    monkeypatch.setattr(build, "build_models", lambda *_, **__: None)
     account = Account(assistants=30)
     sizes = []
     with DemoApi(account) as api:

@@ -17,6 +17,7 @@ import click
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
+    describe_steps,
     explain_exit_codes,
     explained_errors,
     print_verdict,
@@ -72,6 +73,7 @@ def main() -> None:
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait for another run.")
 @click.option("--demo", is_flag=True, help="Sync the embedded demo account; needs no key and no network.")
 @click.option("--dashboard", "dashboard_file", is_flag=True, help="Write the dashboard after publishing.")
+@click.option("--timing", is_flag=True, help="Print what each step took; with --json, add it to the summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print a machine-readable summary.")
 @click.option(
     "--keep-work", is_flag=True, help="Move the work folder of this run to kept/ in the data directory, for a look."
@@ -87,6 +89,7 @@ def sync(
     wait: float,
     demo: bool,
     dashboard_file: bool,
+    timing: bool,
     as_json: bool,
     keep_work: bool,
     data_dir: Path | None,
@@ -110,6 +113,7 @@ def sync(
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
         outcome = run_sync(chosen, options, listener=progress)
+        progress.end_step()
         reports.report_success(chosen, outcome, steps=progress.durations)
         return outcome
 
@@ -140,9 +144,13 @@ def sync(
             "seconds": round(outcome.seconds, 3),
             "exit_code": outcome.exit_code,
         }
+        if timing:
+            summary["steps"] = reports.round_steps(progress.durations)
         click.echo(json.dumps(summary, default=to_json))
     elif sys.stdout.isatty():
         click.echo("\n".join(describe_outcome(outcome)))
+    if timing and not as_json:
+        click.echo("\n".join(describe_steps(progress.durations)))
     print_verdict(outcome)
     sys.exit(outcome.exit_code)
 

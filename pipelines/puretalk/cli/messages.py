@@ -15,6 +15,7 @@ from puretalk.schema import SCHEMA
 from puretalk.settings import Settings
 
 if TYPE_CHECKING:
+    from puretalk.listener import Step
     from puretalk.readers.published import Published
     from puretalk.sync.run import SyncOutcome
 
@@ -117,6 +118,18 @@ def describe_outcome(outcome: SyncOutcome) -> Iterator[str]:
         if count
     ]
     yield "  " + (", ".join(parts) or "nothing changed")
+
+
+def describe_steps(durations: Mapping[Step, float]) -> Iterator[str]:
+    """Wall seconds of the steps of a run and their share of it, a line each. Steps of one kind, such as `work: sweep`
+    and `work: copy`, are one line."""
+    seconds: dict[str, float] = {}
+    for step, duration in durations.items():
+        kind = step.value.partition(":")[0]
+        seconds[kind] = seconds.get(kind, 0.0) + duration
+    whole = sum(seconds.values())
+    for kind, duration in (*seconds.items(), ("whole run", whole)):
+        yield f"{duration:8.3f} s  {duration / whole:4.0%}  {kind}"
 
 
 def status_facts(published: Published) -> dict[str, object]:

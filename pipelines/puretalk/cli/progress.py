@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,7 +20,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from puretalk.cli.messages import print_failure
-from puretalk.listener import Listener, Step
+from puretalk.listener import Step, StepTimer
 from puretalk.settings import Settings
 from puretalk.warehouse.lock import forget_holder
 from puretalk.warehouse.snapshots import SnapshotStore, swap_guard
@@ -37,22 +36,23 @@ _WORDS = {
     Step.SWEEP: "preparing",
     Step.COPY: "preparing",
     Step.CARRY_OVER: "carrying over an older warehouse",
-    Step.LOAD: "reading the account",
+    Step.WALK: "reading the account",
+    Step.LOAD: "loading",
     Step.MODELS: "building the models",
+    Step.CHECKS: "running the checks",
     Step.SEAL: "sealing",
 }
 
 
-class Progress(Listener):
-    """A listener of `run_sync`: a bar on a terminal, nothing elsewhere. `durations` are seconds by step."""
+class Progress(StepTimer):
+    """A listener of `run_sync`: a bar on a terminal, nothing elsewhere."""
 
     def __init__(self, settings: Settings, *, has_bar: bool = True) -> None:
+        super().__init__()
         self._settings = settings
         self._bar = _make_bar() if has_bar and sys.stderr.isatty() else None
         self._task = self._bar.add_task("starting", total=None) if self._bar else None
         self._before: str | None = None
-        self._step, self._since = Step.START, time.monotonic()
-        self.durations: dict[Step, float] = {}
         self.on_stop: Callable[[str, int], None] = lambda _message, _exit_code: None
 
     def __enter__(self) -> Self:
@@ -67,14 +67,16 @@ class Progress(Listener):
             self._bar.stop()
 
     def on_step(self, step: Step) -> None:
-        """Show the step, and take the time of the one before."""
-        moment = time.monotonic()
-        seconds = moment - self._since
-        _log.info("%s took %.3f s", self._step, seconds)
-        self.durations[self._step] = self.durations.get(self._step, 0.0) + seconds
-        self._step, self._since = step, moment
+        """Show the step."""
+        super().on_step(step)
         if self._bar and self._task is not None:
             self._bar.reset(self._task, total=None, description=_WORDS.get(step, "publishing"))
+
+    def end_step(self) -> float:
+        """Log the time of the step that is over."""
+        seconds = super().end_step()
+        _log.info("%s took %.3f s", self._step, seconds)
+        return seconds
 
     def on_page(self, pages: int, expected: int) -> None:
         """Move the bar."""

@@ -17,6 +17,7 @@ import duckdb
 
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
+from puretalk.listener import SILENT, Listener, Step
 from puretalk.models.changes import Changes, Note, read_note, remove_note, write_note
 from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
@@ -63,6 +64,7 @@ def build_models(
     user_dir: Path | None = None,
     select: Collection[str] = (),
     changes: Changes | None = None,
+    listener: Listener = SILENT,
 ) -> BuildReport:
     """Builds all models into the connection's current database, writes their comments and runs all checks.
 
@@ -93,6 +95,7 @@ def build_models(
             if changes is not None and note is not None
             else Passed()
         )
+        listener.on_step(Step.CHECKS)
         results = run_checks(connection, project.models, project.checks, project.properties, passed)
     failed = [result for result in results if result.failed and result.severity == "error"]
     if failed:

@@ -56,7 +56,7 @@ def report_success(
             "outcome": _OUTCOMES.get(outcome.exit_code, "published"),
             "exit_code": outcome.exit_code,
             "seconds": round(outcome.seconds, 3),
-            "steps": _rounded(steps),
+            "steps": round_steps(steps or {}),
             "snapshot": outcome.snapshot.name,
             "counts": run.counts(),
             "drift": dict(run.drift),
@@ -86,7 +86,7 @@ def report_failure(
             "outcome": "busy" if exit_code == WarehouseBusyError.exit_code else "failed",
             "exit_code": exit_code,
             "seconds": round(seconds, 3),
-            "steps": _rounded(steps),
+            "steps": round_steps(steps or {}),
             "error": error_kind,
             "warnings": [],
             "message": message,
@@ -106,8 +106,9 @@ def _report(settings: Settings, run: dict[str, Any]) -> None:
     _ping(settings, "success" if run["exit_code"] == EXIT_OK else "fail")
 
 
-def _rounded(steps: Mapping[Step, float] | None) -> dict[str, float]:
-    return {step: round(seconds, 3) for step, seconds in (steps or {}).items()}
+def round_steps(steps: Mapping[Step, float]) -> dict[str, float]:
+    """Seconds by the name of the step, to the millisecond."""
+    return {step.value: round(seconds, 3) for step, seconds in steps.items()}
 
 
 def _ping(settings: Settings, event: Literal["start", "success", "fail"]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ class AccountRead:
         bare: frozenset[str],
         *,
         started_at: datetime,
+        walk_seconds: float,
         retries: int,
         now: Callable[[], datetime],
     ) -> None:
@@ -41,6 +43,7 @@ class AccountRead:
         self._tables: set[str] = set()
         self._assistants: set[str] = set()
         self._started_at = started_at
+        self._walk_seconds = walk_seconds
         self._retries = retries
         self._now = now
 
@@ -68,6 +71,7 @@ class AccountRead:
             self.decision,
             started_at=self._started_at,
             finished_at=self._now(),
+            walk_seconds=self._walk_seconds,
             versions=versions,
             rows_loaded=rows_loaded,
             retries=self._retries,
@@ -112,6 +116,7 @@ class AccountReader:
     @contextmanager
     def read(self, destination: Destination) -> Iterator[AccountRead]:
         """Read the account against what the destination holds, and decide. Errors: those of `puretalk.errors`."""
+        began = time.monotonic()
         now = _monotonic_clock(destination.latest_moment())
         started_at = now()
         known = destination.read_known()
@@ -126,7 +131,14 @@ class AccountReader:
                     return decision, client.retries
 
             decision, retries = portal.call(read)
-            yield AccountRead(decision, destination.bare_tables(), started_at=started_at, retries=retries, now=now)
+            yield AccountRead(
+                decision,
+                destination.bare_tables(),
+                started_at=started_at,
+                walk_seconds=time.monotonic() - began,
+                retries=retries,
+                now=now,
+            )
 
 
 def _monotonic_clock(not_before: datetime | None) -> Callable[[], datetime]:

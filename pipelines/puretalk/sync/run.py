@@ -1,14 +1,14 @@
 """A sync, a build, a rollback: the order of their steps. Each step lives in its own module.
 
-lock → work file (a copy of what is published) → decide → load → models and checks → seal → publish
+lock → work file (a copy of what is published) → walk and decide → load → models → checks → seal → publish
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import duckdb
 from puretalk.catalogue import SYNC_RUNS, TABLES
 from puretalk.database import quote_literal, quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError, WarehouseError
-from puretalk.listener import SILENT, Listener, Step
+from puretalk.listener import SILENT, Listener, Step, StepTimer
 from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.account import AccountReader
@@ -60,6 +60,7 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
     """Sync the account into the warehouse and publish. Raises a PuretalkError of the kind that says who must act; the
     published snapshot is then what it was before."""
     started = time.monotonic()
+    timer = StepTimer(listener)
     if not settings.api.api_key:
         raise ConfigurationError(
             "there is no API key",
@@ -73,14 +74,14 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with hold_lock(settings.data_dir, "sync", wait=options.wait):
             warehouse = open_warehouse(settings)
-            with warehouse.open_work_file(listener=listener, keep=options.keep_work) as work:
-                listener.on_step(Step.LOAD)
-                run, verdict, changes = _load(work, settings, options, listener)
-                build_work_file(
-                    work, settings, warehouse, run.run_id, listener, None if work.is_carried_over else changes
-                )
+            with warehouse.open_work_file(listener=timer, keep=options.keep_work) as work:
+                timer.on_step(Step.WALK)
+                run, verdict, changes = _load(work, settings, options, timer)
+                build_work_file(work, settings, warehouse, run.run_id, timer, None if work.is_carried_over else changes)
                 row_counts, drift_before = _look_back(work)
-                snapshot = warehouse.publish(work, listener=listener)
+                timer.end_step()
+                run = _add_durations(work, run, timer.durations)
+                snapshot = warehouse.publish(work, listener=timer)
             warehouse.delete_old_snapshots(settings.retention)
     return SyncOutcome(run, verdict, snapshot, row_counts, _warn(run, drift_before), time.monotonic() - started)
 
@@ -146,7 +147,9 @@ def build_work_file(
     listener.on_step(Step.MODELS)
     try:
         describe(work.connection)
-        return build_models(work.connection, user_dir=settings.locate(settings.models_dir), changes=changes)
+        return build_models(
+            work.connection, user_dir=settings.locate(settings.models_dir), changes=changes, listener=listener
+        )
     except CheckFailedError as error:
         kept = warehouse.keep_failed(work, run_name)
         raise CheckFailedError(f"{error.message}; the work file is kept: {kept}", action=error.action) from error
@@ -160,6 +163,7 @@ def _load(
     try:
         destination = WorkFileDestination(work.connection)
         with reader.read(destination) as account:
+            listener.on_step(Step.LOAD)
             if account.is_quiet:  # dlt takes a second to import, and has nothing to load
                 run = account.conclude()
                 destination.add_run(run)
@@ -197,6 +201,25 @@ def _look_back(work: WorkFile) -> tuple[dict[str, int], dict[str, int]]:
         f"SELECT drift FROM {quote_name(STORAGE_SCHEMA, SYNC_RUNS.name)} ORDER BY run_id DESC LIMIT 2"
     ).fetchall()
     return counts, parse_drift(drifts[1][0]) if len(drifts) > 1 else {}
+
+
+def _add_durations(work: WorkFile, run: SyncRun, durations: Mapping[Step, float]) -> SyncRun:
+    """Complete the run's own row, which was loaded before these were known. `durations`: of all steps before the seal;
+    START is the wait for the lock."""
+    known = {step: round(seconds, 3) for step, seconds in durations.items()}
+    run = replace(
+        run,
+        load_seconds=known.get(Step.LOAD),
+        models_seconds=known.get(Step.MODELS),
+        checks_seconds=known.get(Step.CHECKS),
+        total_seconds=round(sum(durations.values()) - durations[Step.START], 3),
+    )
+    work.connection.execute(
+        f"""UPDATE {quote_name(STORAGE_SCHEMA, SYNC_RUNS.name)}
+            SET load_seconds = ?, models_seconds = ?, checks_seconds = ?, total_seconds = ? WHERE run_id = ?""",
+        [run.load_seconds, run.models_seconds, run.checks_seconds, run.total_seconds, run.run_id],
+    )
+    return run
 
 
 def _warn(run: SyncRun, drift_before: dict[str, int]) -> tuple[str, ...]:

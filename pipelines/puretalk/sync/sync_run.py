@@ -17,7 +17,8 @@ from puretalk.sync.decision import Decision
 @dataclass(frozen=True)
 class SyncRun:
     """A field for each column of `sync_runs`, which says what it means. Times are UTC. `drift`: what differed from the
-    documented shape → number of records; `notes`: what the sync could not repair, in words."""
+    documented shape → number of records; `notes`: what the sync could not repair, in words. Durations are None until
+    they are known."""
 
     run_id: str
     started_at: datetime
@@ -43,6 +44,11 @@ class SyncRun:
     walks: int
     is_complete: bool
     is_exact: bool
+    walk_seconds: float | None = None
+    load_seconds: float | None = None
+    models_seconds: float | None = None
+    checks_seconds: float | None = None
+    total_seconds: float | None = None
     drift: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -69,6 +75,7 @@ def describe_run(
     *,
     started_at: datetime,
     finished_at: datetime,
+    walk_seconds: float,
     versions: int,
     rows_loaded: int,
     retries: int,
@@ -103,6 +110,7 @@ def describe_run(
         walks=len(decision.walks),
         is_complete=verdict.is_complete,
         is_exact=decision.is_exact,
+        walk_seconds=round(walk_seconds, 3),
         drift={name: len(ids) for name, ids in comparison.drift.items()},
         notes=verdict.notes,
     )

@@ -37,6 +37,6 @@ class Versions:
 CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_ascii_json, 2: hash_json}
 
 #: What this release writes.
-CURRENT = Versions(tables=1, flattening=1, content_hash=2)
+CURRENT = Versions(tables=2, flattening=1, content_hash=2)
 #: Release 0.1.0 wrote no versions into its snapshots.
 UNWRITTEN = Versions(tables=1, flattening=1, content_hash=1)
