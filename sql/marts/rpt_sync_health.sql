@@ -12,7 +12,7 @@ compared as (
     select
         *,
         median(total_seconds) over (
-            partition by is_quiet order by started_at, run_id rows between unbounded preceding and 1 preceding
+            partition by is_quiet order by started_at, run_id rows between 100 preceding and 1 preceding
         ) as usual_seconds
     from runs
 )

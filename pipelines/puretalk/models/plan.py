@@ -194,7 +194,7 @@ def _find_leftovers(known: _Known) -> list[Removal]:
             if wanted[relation] != kind:
                 reason = f"its model makes a {wanted[relation].lower()}"
                 leftovers.append(Removal(relation, action, reason, is_replaced=True))
-        elif relation in known.recorded or (kind == "VIEW" and schema == "staging" and schema in schemas):
+        elif relation in known.recorded or (kind == "VIEW" and schema in ("staging", "marts") and schema in schemas):
             leftovers.append(Removal(relation, action, "no model makes it"))
     gone = known.recorded.keys() - known.existing.keys() - wanted.keys()
     return leftovers + [Removal(relation, Action.REMOVE_TABLE, "no model makes it") for relation in sorted(gone)]

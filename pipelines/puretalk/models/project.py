@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -44,6 +44,10 @@ def read_project(
     if user_dir is not None:
         files += read_models(connection, user_dir, owner="user", parsed=parsed)
         properties = properties.extended(read_properties([user_dir], parsed))
-    models = order_models(model for model in files if model.kind != "check")
+    models = order_models(
+        replace(model, kind="view") if model.kind == "table" and properties.model(model.name).is_view else model
+        for model in files
+        if model.kind != "check"
+    )
     checks = tuple(model for model in files if model.kind == "check")
     return Project(tuple(models), checks, properties)

@@ -11,8 +11,9 @@
       - name: puretalk
         tables: [{name: sync_runs, loaded_at_field: finished_at, freshness: {warn_after: {count: 26, period: hour}}}]
 
-A model with `config: {materialized: incremental, unique_key: assistant_id}` is built again only for the assistants
-that changed; its rows must follow from what the normalized layer holds of their assistant (see `increments`).
+A model with `config: {materialized: view}` is a view. One with `config: {materialized: incremental, unique_key:
+assistant_id}` is built again only for the assistants that changed; its rows must follow from what the normalized layer
+holds of their assistant (see `increments`).
 
 Tests of columns: unique, not_null, accepted_values, relationships; each may have `config: {severity: warn}`.
 """
@@ -78,6 +79,7 @@ class ModelProperties:
     columns: tuple[ColumnProperties, ...] = ()
     tests: tuple[DataTest, ...] = ()
     is_incremental: bool = False
+    is_view: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,13 @@ def _read_model(path: Path, entry: Mapping[str, Any]) -> ModelProperties:
     if is_incremental and config.get("unique_key") != KEY:
         raise ConfigurationError(f"{path}: {entry['name']}: an incremental model has the unique_key {KEY}.")
     return ModelProperties(
-        str(entry["name"]), path, entry.get("description"), tuple(columns), tuple(tests), is_incremental
+        str(entry["name"]),
+        path,
+        entry.get("description"),
+        tuple(columns),
+        tuple(tests),
+        is_incremental,
+        config.get("materialized") == "view",
     )
 
 
