@@ -77,6 +77,7 @@ class Progress(StepTimer):
     def on_step(self, step: Step) -> None:
         """Show the step."""
         super().on_step(step)
+        self._bar.refresh()  # a short walk would never be seen complete
         self._bar.reset(self._task, total=None, description=_WORDS.get(step, "publishing"))
 
     def end_step(self) -> float:
