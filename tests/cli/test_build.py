@@ -34,7 +34,13 @@ def test_the_plan_after_a_sync_keeps_all_tables_and_after_a_change_names_the_mod
 ) -> None:
     planned = actions(command)
     by_schema = {(name.partition(".")[0], action) for name, action in planned.items()}
-    assert by_schema == {("marts", "keep"), ("_internal", "keep"), ("staging", "create view")}
+    assert by_schema == {
+        *(("marts", "keep"), ("_internal", "keep")),
+        *(("marts", "create view"), ("staging", "create view")),
+    }
+    assert [name for name, action in planned.items() if (name[:6], action) == ("marts.", "create view")] == [
+        "marts.rpt_sync_health"
+    ]
     own = tmp_path / "own"
     own.mkdir()
     (own / "costs.sql").write_text("select count(*) as assistants from marts.dim_assistants")

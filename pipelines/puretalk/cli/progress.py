@@ -70,6 +70,7 @@ class Progress(StepTimer):
         """Show the step."""
         super().on_step(step)
         if self._bar and self._task is not None:
+            self._bar.refresh()  # a short walk would never be seen complete
             self._bar.reset(self._task, total=None, description=_WORDS.get(step, "publishing"))
 
     def end_step(self) -> float:

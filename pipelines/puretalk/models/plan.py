@@ -166,13 +166,20 @@ def _decide(model: Model, known: _Known) -> PlannedModel:
 
 
 def _decide_view(model: Model, known: _Known) -> PlannedModel:
-    """A view is kept only over tables of the normalized layer, whose columns are those of the release."""
-    made = {one.relation for one in known.project.models}
-    is_kept = known.existing.get(model.relation) == "VIEW" and known.views.get(model.relation) == digest(model.sql)
-    if is_kept and not any(reference.relation in made for reference in model.references):
+    if _is_kept(model, known):
         return PlannedModel(model, Action.KEEP, "it is there, with this SQL")
     reason = "it is not there with this SQL" if known.views else "every build creates the views again"
     return PlannedModel(model, Action.CREATE_VIEW, reason)
+
+
+def _is_kept(model: Model, known: _Known) -> bool:
+    """Whether a view is as its SQL says. It may read tables of the normalized layer, whose columns are those of the
+    release, and views that are kept; the columns of a table may change with each build."""
+    if known.existing.get(model.relation) != "VIEW" or known.views.get(model.relation) != digest(model.sql):
+        return False
+    made = {one.relation: one for one in known.project.models}
+    read = [made[reference.relation] for reference in model.references if reference.relation in made]
+    return all(one.kind == "view" and _is_kept(one, known) for one in read)
 
 
 def _decide_by_assistants(touched: TouchedAssistants) -> tuple[Action, str]:
