@@ -34,9 +34,7 @@ def check_times(outcome: SyncOutcome) -> None:
     assert times[-1] <= outcome.seconds + ROUNDING
 
 
-def test_every_sync_publishes_its_times_and_the_mart_shows_them(
-    tmp_path: Path, account: Account, api: DemoApi
-) -> None:
+def test_every_sync_publishes_its_times_and_the_mart_shows_them(tmp_path: Path, account: Account, api: DemoApi) -> None:
     settings = settings_for(tmp_path, api.base_url)
     first = run_sync(settings)
     check_times(first)

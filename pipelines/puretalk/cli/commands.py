@@ -388,6 +388,8 @@ def _demo_settings(settings: Settings, data_dir: Path | None) -> Settings:
 
 def run() -> None:
     """The entry point: `main` where the current directory is gone, or the reader of the output is."""
+    # httpx imports its own command line where it can, which takes longer than httpx; this process does not need it.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -12,6 +12,8 @@ the old snapshot until the run publishes. It sends no request to the API. Rows f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import duckdb
 
 from puretalk.catalogue import TABLES
@@ -20,7 +22,7 @@ from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT, UNWR
 from puretalk.errors import WarehouseError
 from puretalk.release import VERSION
 from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
-from puretalk.warehouse.stored_tables import columns_of, relation_of
+from puretalk.warehouse.stored_tables import read_columns, relation_of
 
 
 def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT) -> bool:
@@ -28,7 +30,8 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
 
     Raises WarehouseError when a newer release wrote the file.
     """
-    written, release = _read_versions(connection)
+    there = read_columns(connection)
+    written, release = _read_versions(connection, there.get("snapshot_info", set()))
     newer = [what for name, what in _NAMES.items() if getattr(written, name) > getattr(to, name)]
     if newer:
         raise WarehouseError(
@@ -36,7 +39,7 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
             f"know {' and '.join(newer)} of that release",
             action=f"Install puretalk {release} or newer. To go back to an older release: docs/upgrading.md.",
         )
-    has_new_columns = _add_missing_columns(connection)
+    has_new_columns = _add_missing_columns(connection, there)
     if written == to and not has_new_columns:
         return False
     # Arrow takes a while to import, and most runs have nothing to carry over.
@@ -54,10 +57,9 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
 _NAMES = dict(zip(("tables", "flattening", "content_hash"), VERSION_COLUMNS.values(), strict=True))
 
 
-def _read_versions(connection: duckdb.DuckDBPyConnection) -> tuple[Versions, str]:
-    """The versions that the file was written with, and the release that wrote it."""
-    there = columns_of(connection, "snapshot_info")
-    if not VERSION_COLUMNS.keys() <= there:
+def _read_versions(connection: duckdb.DuckDBPyConnection, columns: set[str]) -> tuple[Versions, str]:
+    """The versions that the file was written with, and the release that wrote it. `columns`: those of snapshot_info."""
+    if not VERSION_COLUMNS.keys() <= columns:
         return UNWRITTEN, "0.1.0"
     rows = connection.execute(
         f"SELECT {', '.join(VERSION_COLUMNS)}, puretalk_version FROM {STORAGE_SCHEMA}.snapshot_info"
@@ -68,13 +70,12 @@ def _read_versions(connection: duckdb.DuckDBPyConnection) -> tuple[Versions, str
     return Versions(*numbers), release
 
 
-def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> bool:
+def _add_missing_columns(connection: duckdb.DuckDBPyConnection, there: Mapping[str, set[str]]) -> bool:
     """Add the columns that this release has and the file lacks. The load makes the tables that are missing."""
     is_changed = False
     for table in TABLES.values():
-        there = columns_of(connection, table.name)
         for column in table.columns:
-            if there and column.name not in there:
+            if table.name in there and column.name not in there[table.name]:
                 connection.execute(
                     f"ALTER TABLE {relation_of(table)} ADD COLUMN {quote_name(column.name)} {SQL_TYPES[column.type]}"
                 )

@@ -17,7 +17,7 @@ from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS,
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_text
 from puretalk.schema import Row, Table
 from puretalk.warehouse.arrow import arrow_schema
-from puretalk.warehouse.stored_tables import columns_of, relation_of
+from puretalk.warehouse.stored_tables import read_columns, relation_of
 
 #: Number of assistants whose configurations are in memory at once.
 _AT_ONCE = 1_000
@@ -62,7 +62,8 @@ def restate_hashes(connection: duckdb.DuckDBPyConnection) -> None:
 
 def flatten_again(connection: duckdb.DuckDBPyConnection) -> None:
     """Write the rows of every assistant again, from its newest configuration."""
-    tables = [table for table in (ASSISTANTS, *CHILD_TABLES) if columns_of(connection, table.name)]
+    there = read_columns(connection)
+    tables = [table for table in (ASSISTANTS, *CHILD_TABLES) if table.name in there]
     for ids in _ids(connection):
         newest = connection.execute(
             f"""SELECT version.config, row.updated_at, row.first_seen_at, row.deleted_at, row.extra

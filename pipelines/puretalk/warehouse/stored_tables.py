@@ -12,10 +12,11 @@ def relation_of(table: Table) -> str:
     return quote_name(STORAGE_SCHEMA, table.name)
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The columns of each table that exists."""
     rows = connection.execute(
-        "SELECT column_name FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [STORAGE_SCHEMA, table],
+        "SELECT table_name, list(column_name) FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? GROUP BY ALL",
+        [STORAGE_SCHEMA],
     ).fetchall()
-    return {name for (name,) in rows}
+    return {table: set(columns) for table, columns in rows}
