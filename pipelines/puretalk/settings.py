@@ -69,7 +69,7 @@ class StorageSettings:
     )
     file_mode: str = _setting("0440", "permissions of a snapshot (octal), never writable")
     memory_limit: str = _setting(
-        "1GB", "memory that DuckDB may use in a run (such as 512MB or 2GB); beyond it, DuckDB uses the disk"
+        "512MB", "memory that DuckDB may use in a run (such as 512MB or 2GB); beyond it, DuckDB uses the disk"
     )
     threads: int = _setting(0, "threads that DuckDB may use in a run; 0: one for each core", minimum=0)
 
