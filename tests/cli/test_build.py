@@ -14,11 +14,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def command(tmp_path: Path, api: DemoApi) -> CommandLine:
+def command(synced_data: Path, tmp_path: Path, api: DemoApi) -> CommandLine:
     """A command line over a warehouse that was synced once."""
-    command = CommandLine(tmp_path / "data", tmp_path, api)
-    assert command("sync").exit_code == 0
-    return command
+    return CommandLine(synced_data, tmp_path, api)
 
 
 def actions(command: CommandLine, models_dir: str = "") -> dict[str, str]:

@@ -41,16 +41,17 @@ def test_a_sync_tells_a_program_what_it_did(tmp_path: Path, api: DemoApi) -> Non
     assert second["tables"]["assistants"] == 7
 
 
-def test_a_full_refresh_writes_everything_and_makes_no_history(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
-    command("sync")
+def test_a_full_refresh_writes_everything_and_makes_no_history(synced_data: Path, tmp_path: Path, api: DemoApi) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     summary = command("sync", "--full-refresh", "--json").json()
     assert (summary["rows_loaded"], summary["unchanged"], summary["versions"]) == (7, 7, 0)
     assert summary["tables"]["assistant_versions"] == 7
 
 
-def test_on_a_terminal_a_sync_shows_its_progress_and_what_it_did(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
+def test_on_a_terminal_a_sync_shows_its_progress_and_what_it_did(
+    synced_data: Path, tmp_path: Path, api: DemoApi
+) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     controller, terminal = pty.openpty()
     environment = command.environment(TERM="xterm", COLUMNS="120")
     process = subprocess.Popen([PURETALK, "sync"], env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
@@ -181,9 +182,10 @@ def test_the_published_file_opens_in_plain_duckdb_under_its_own_name(synced: Com
         assert connection.execute("SELECT count(*) FROM assistants").fetchall() == [(7,)]
 
 
-def test_what_is_held_back_says_in_four_lines_what_to_do(tmp_path: Path, account: Account, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
-    command("sync")
+def test_what_is_held_back_says_in_four_lines_what_to_do(
+    synced_data: Path, tmp_path: Path, account: Account, api: DemoApi
+) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     for assistant_id in account.live_ids():
         account.delete(assistant_id)
     ended = command("sync")
@@ -194,8 +196,11 @@ def test_what_is_held_back_says_in_four_lines_what_to_do(tmp_path: Path, account
     assert command("query", "SELECT count(*) AS n FROM main.assistants WHERE deleted_at IS NULL").output == "n\n7\n"
 
 
-def test_a_current_directory_that_is_gone_is_no_matter(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
+def test_a_current_directory_that_is_gone_is_no_matter(
+    synced_data: Path, tmp_path: Path, account: Account, api: DemoApi
+) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
+    account.edit(account.live_ids()[0], prompt="Be brief.")
     gone = tmp_path / "gone"
     gone.mkdir()
     script = f"cd '{gone}' && rmdir '{gone}' && exec '{PURETALK}' sync"
