@@ -125,12 +125,13 @@ def test_a_query_comes_in_the_form_that_is_asked_for(synced: CommandLine, tmp_pa
     expected = puretalk.read(sql, data_dir=synced.data_dir)
     assert len(expected) == 2
     assert synced("query", sql).output == expected.to_csv(index=False), "CSV where there is no terminal"
-    assert synced("query", sql, "--format", "json").json() == expected.to_dict(orient="records")
-    assert synced("query", sql, "--format", "md").output == expected.to_markdown(index=False) + "\n"
-    assert synced("query", sql, "--format", "table").output.endswith("(2 rows)\n")
+    ask = synced.in_this_process
+    assert ask("query", sql, "--format", "json").json() == expected.to_dict(orient="records")
+    assert ask("query", sql, "--format", "md").output == expected.to_markdown(index=False) + "\n"
+    assert ask("query", sql, "--format", "table").output.endswith("(2 rows)\n")
     for name in ("out.parquet", "out.csv"):
         target = tmp_path / name
-        assert synced("query", sql, "--out", str(target)).output == ""
+        assert ask("query", sql, "--out", str(target)).output == ""
         read = pd.read_parquet(target) if name.endswith("parquet") else pd.read_csv(io.BytesIO(target.read_bytes()))
         pd.testing.assert_frame_equal(read, expected, check_dtype=False)
 
@@ -146,7 +147,7 @@ def test_a_query_cannot_change_what_is_published(synced: CommandLine) -> None:
     ended = synced("query", "DELETE FROM main.assistants")
     assert ended.exit_code == 2
     assert "read-only" in ended.error
-    assert synced("query", "SELECT count(*) AS n FROM puretalk.assistants").output == "n\n7\n"
+    assert synced.in_this_process("query", "SELECT count(*) AS n FROM puretalk.assistants").output == "n\n7\n"
 
 
 def test_python_reads_the_same(synced: CommandLine) -> None:
@@ -193,7 +194,8 @@ def test_what_is_held_back_says_in_four_lines_what_to_do(
     assert [line.partition(":")[0] for line in ended.message] == ["puretalk", "State", "Do", "More"]
     assert "7 of 7 assistants vanished at once" in ended.message[0]
     assert "--accept-deletions" in ended.message[2]
-    assert command("query", "SELECT count(*) AS n FROM main.assistants WHERE deleted_at IS NULL").output == "n\n7\n"
+    live = "SELECT count(*) AS n FROM main.assistants WHERE deleted_at IS NULL"
+    assert command.in_this_process("query", live).output == "n\n7\n"
 
 
 def test_a_current_directory_that_is_gone_is_no_matter(
