@@ -40,7 +40,8 @@ def run(server: ServerProcess, *contestants: Contestant) -> list[Measurement]:
     "names",
     [
         ("floor",),
-        pytest.param(("puretalk", "pandas script", "dlt rest_api", "import dlt"), marks=pytest.mark.slow),
+        pytest.param(("puretalk",), marks=pytest.mark.slow),
+        pytest.param(("pandas script", "dlt rest_api", "import dlt"), marks=pytest.mark.storm),
     ],
 )
 def test_every_contestant_ends_with_the_account_in_every_phase(server: ServerProcess, names: tuple[str, ...]) -> None:

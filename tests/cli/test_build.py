@@ -14,16 +14,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def command(tmp_path: Path, api: DemoApi) -> CommandLine:
+def command(synced_data: Path, tmp_path: Path, api: DemoApi) -> CommandLine:
     """A command line over a warehouse that was synced once."""
-    command = CommandLine(tmp_path / "data", tmp_path, api)
-    assert command("sync").exit_code == 0
-    return command
+    return CommandLine(synced_data, tmp_path, api)
 
 
 def actions(command: CommandLine, models_dir: str = "") -> dict[str, str]:
     """The actions of `build --plan` by relation."""
-    ended = command("build", "--plan", PURETALK_MODELS_DIR=models_dir)
+    ended = command.in_this_process("build", "--plan", PURETALK_MODELS_DIR=models_dir)
     assert (ended.exit_code, ended.error) == (0, "")
     parts = [re.split(r"  +", line, maxsplit=2) for line in ended.output.splitlines()]
     return {relation: action for action, relation, _ in parts}
@@ -53,10 +51,10 @@ def test_the_plan_after_a_sync_keeps_all_tables_and_after_a_change_names_the_mod
 
 
 def test_a_plan_publishes_nothing(command: CommandLine) -> None:
-    before = command("snapshots").output
+    before = command.in_this_process("snapshots").output
     files = sorted(path.name for path in command.data_dir.rglob("*"))
     command("build", "--plan")
-    assert command("snapshots").output == before
+    assert command.in_this_process("snapshots").output == before
     assert sorted(path.name for path in command.data_dir.rglob("*")) == files
 
 

@@ -72,16 +72,17 @@ def test_timing_adds_the_steps_of_the_log_to_the_summary(tmp_path: Path, api: De
     assert summary["walk_seconds"] + summary["load_seconds"] <= summary["total_seconds"] + 0.002, "rounded"
 
 
-def test_a_full_refresh_writes_everything_and_makes_no_history(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
-    command("sync")
+def test_a_full_refresh_writes_everything_and_makes_no_history(synced_data: Path, tmp_path: Path, api: DemoApi) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     summary = command("sync", "--full-refresh", "--json").json()
     assert (summary["rows_loaded"], summary["unchanged"], summary["versions"]) == (7, 7, 0)
     assert summary["tables"]["assistant_versions"] == 7
 
 
-def test_on_a_terminal_a_sync_shows_its_progress_and_what_it_did(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
+def test_on_a_terminal_a_sync_shows_its_progress_and_what_it_did(
+    synced_data: Path, tmp_path: Path, api: DemoApi
+) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     controller, terminal = pty.openpty()
     environment = command.environment(TERM="xterm", COLUMNS="120")
     process = subprocess.Popen([PURETALK, "sync"], env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
@@ -155,12 +156,13 @@ def test_a_query_comes_in_the_form_that_is_asked_for(synced: CommandLine, tmp_pa
     expected = puretalk.read(sql, data_dir=synced.data_dir)
     assert len(expected) == 2
     assert synced("query", sql).output == expected.to_csv(index=False), "CSV where there is no terminal"
-    assert synced("query", sql, "--format", "json").json() == expected.to_dict(orient="records")
-    assert synced("query", sql, "--format", "md").output == expected.to_markdown(index=False) + "\n"
-    assert synced("query", sql, "--format", "table").output.endswith("(2 rows)\n")
+    ask = synced.in_this_process
+    assert ask("query", sql, "--format", "json").json() == expected.to_dict(orient="records")
+    assert ask("query", sql, "--format", "md").output == expected.to_markdown(index=False) + "\n"
+    assert ask("query", sql, "--format", "table").output.endswith("(2 rows)\n")
     for name in ("out.parquet", "out.csv"):
         target = tmp_path / name
-        assert synced("query", sql, "--out", str(target)).output == ""
+        assert ask("query", sql, "--out", str(target)).output == ""
         read = pd.read_parquet(target) if name.endswith("parquet") else pd.read_csv(io.BytesIO(target.read_bytes()))
         pd.testing.assert_frame_equal(read, expected, check_dtype=False)
 
@@ -176,7 +178,7 @@ def test_a_query_cannot_change_what_is_published(synced: CommandLine) -> None:
     ended = synced("query", "DELETE FROM main.assistants")
     assert ended.exit_code == 2
     assert "read-only" in ended.error
-    assert synced("query", "SELECT count(*) AS n FROM puretalk.assistants").output == "n\n7\n"
+    assert synced.in_this_process("query", "SELECT count(*) AS n FROM puretalk.assistants").output == "n\n7\n"
 
 
 def test_python_reads_the_same(synced: CommandLine) -> None:
@@ -212,9 +214,10 @@ def test_the_published_file_opens_in_plain_duckdb_under_its_own_name(synced: Com
         assert connection.execute("SELECT count(*) FROM assistants").fetchall() == [(7,)]
 
 
-def test_what_is_held_back_says_in_four_lines_what_to_do(tmp_path: Path, account: Account, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
-    command("sync")
+def test_what_is_held_back_says_in_four_lines_what_to_do(
+    synced_data: Path, tmp_path: Path, account: Account, api: DemoApi
+) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     for assistant_id in account.live_ids():
         account.delete(assistant_id)
     ended = command("sync")
@@ -222,11 +225,15 @@ def test_what_is_held_back_says_in_four_lines_what_to_do(tmp_path: Path, account
     assert [line.partition(":")[0] for line in ended.message] == ["puretalk", "State", "Do", "More"]
     assert "7 of 7 assistants vanished at once" in ended.message[0]
     assert "--accept-deletions" in ended.message[2]
-    assert command("query", "SELECT count(*) AS n FROM main.assistants WHERE deleted_at IS NULL").output == "n\n7\n"
+    live = "SELECT count(*) AS n FROM main.assistants WHERE deleted_at IS NULL"
+    assert command.in_this_process("query", live).output == "n\n7\n"
 
 
-def test_a_current_directory_that_is_gone_is_no_matter(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
+def test_a_current_directory_that_is_gone_is_no_matter(
+    synced_data: Path, tmp_path: Path, account: Account, api: DemoApi
+) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
+    account.edit(account.live_ids()[0], prompt="Be brief.")
     gone = tmp_path / "gone"
     gone.mkdir()
     script = f"cd '{gone}' && rmdir '{gone}' && exec '{PURETALK}' sync"

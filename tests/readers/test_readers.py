@@ -28,7 +28,6 @@ from puretalk.warehouse.work_file import Warehouse, WorkFile, seal
 
 pytestmark = pytest.mark.slow
 
-PUBLISHES = 30
 PATIENCE = 60.0
 READER = Path(__file__).parents[1] / "support" / "snapshot_reader.py"
 
@@ -153,10 +152,11 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return Warehouse(data_dir)
 
 
-def test_no_reader_is_ever_disturbed(warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("publishes", [8, pytest.param(30, marks=pytest.mark.storm)])
+def test_no_reader_is_ever_disturbed(warehouse: Warehouse, publishes: int) -> None:
     published = [_id_of(publish_rows(warehouse, 50))]
     with Readers(warehouse.snapshots.published, READERS) as running:
-        for _ in range(PUBLISHES):
+        for _ in range(publishes):
             published.append(_id_of(publish_rows(warehouse, 7)))
             warehouse.delete_old_snapshots(RetentionSettings(keep_last=3, keep_hourly=0, keep_daily=0))
             running.wait_for_a_read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,20 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "warehouse.duckdb"
+
+
+@pytest.fixture(scope="module")
+def _loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = tmp_path_factory.mktemp("loaded") / "warehouse.duckdb"
+    with DemoApi(Account(assistants=7), page_cap=3) as api:
+        run_plainly(api, database)
+    return database
+
+
+@pytest.fixture
+def loaded_once(_loaded_once: Path, database: Path) -> None:
+    """Makes `database` what it is after one run over `account`."""
+    shutil.copy(_loaded_once, database)
 
 
 def select(database: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -132,8 +147,8 @@ def test_the_cursor_is_there_to_be_seen_and_holds_nothing_back(account: Account,
     assert differences(account, database) == []
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_what_changed_is_loaded_and_nothing_else(account: Account, api: DemoApi, database: Path) -> None:
-    run_plainly(api, database)
     edited, silent, gone, *_ = account.live_ids()
     account.edit(edited, prompt="new")
     account.edit(silent, touch=False, begin_message="silently")
@@ -238,9 +253,9 @@ def test_an_account_of_many_batches_is_loaded_whole(database: Path, monkeypatch:
         assert differences(account, database) == []
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_a_deletion_and_a_return_keep_the_row_and_the_history(account: Account, api: DemoApi, database: Path) -> None:
     chosen = account.live_ids()[0]
-    run_plainly(api, database)
     before = select(database, f"SELECT * EXCLUDE (deleted_at) FROM puretalk.assistants WHERE assistant_id = '{chosen}'")
     account.delete(chosen)
     run_plainly(api, database)
@@ -260,8 +275,8 @@ def test_a_deletion_and_a_return_keep_the_row_and_the_history(account: Account, 
     assert first < gone < second
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_a_renamed_voice_is_loaded_as_that_alone(account: Account, api: DemoApi, database: Path) -> None:
-    run_plainly(api, database)
     account.rename_voice(next(record["voice"]["voice_id"] for record in account.records() if record["voice"]), "Other")
     pipeline = run_plainly(api, database)
     assert rows_loaded(pipeline) == {"voices": 1, "sync_runs": 1}
@@ -290,8 +305,8 @@ def test_a_deviation_from_the_shared_voice_comes_and_goes_without_a_version(data
         assert differences(account, database) == []
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_a_full_refresh_writes_every_row_again_and_no_version(account: Account, api: DemoApi, database: Path) -> None:
-    run_plainly(api, database)
     before = contents(database)
     pipeline = run_plainly(api, database, full_refresh=True)
     loaded = rows_loaded(pipeline)
@@ -301,8 +316,8 @@ def test_a_full_refresh_writes_every_row_again_and_no_version(account: Account, 
     assert differences(account, database) == []
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_a_clock_that_was_set_back_does_not_reorder_history(account: Account, api: DemoApi, database: Path) -> None:
-    run_plainly(api, database)
     with contextlib.closing(duckdb.connect(str(database))) as connection:
         connection.execute("UPDATE puretalk.sync_runs SET finished_at = '2100-01-01T00:00:00Z'")
     account.edit(account.live_ids()[0], prompt="later")
@@ -335,8 +350,8 @@ def test_the_key_stands_in_no_error_trace_table_or_file(account: Account, databa
     assert not [text for text in written if secret.encode() in text]
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_a_run_that_fails_leaves_what_was_loaded(account: Account, api: DemoApi, database: Path) -> None:
-    run_plainly(api, database)
     before = contents(database)
     account.edit(account.live_ids()[0], prompt="new")
     api.fail("403", when=lambda asked: asked.page == 3)

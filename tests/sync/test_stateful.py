@@ -209,7 +209,7 @@ def _without_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sync_that_says_zero_is_exact_whatever_came_before() -> None:
-    live(examples=3, steps=6, phases=(Phase.generate,))
+    live(examples=2, steps=6, phases=(Phase.generate,))
 
 
 def test_another_account_loads_nothing_until_a_person_accepts_it() -> None:

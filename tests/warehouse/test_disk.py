@@ -15,7 +15,7 @@ import pytest
 from support import oracle
 from support.publishing import count_rows, find_leftovers
 from support.stepping import SteppedRun
-from support.storm import settings_for
+from support.storm import settings_for, skip_models
 
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import WarehouseError
@@ -69,6 +69,13 @@ def account() -> Account:
 def api(account: Account) -> Iterator[DemoApi]:
     with DemoApi(account) as api:
         yield api
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_models() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        skip_models(environment)
+        yield
 
 
 def mount(folder: Path) -> bool:
