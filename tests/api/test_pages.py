@@ -1,0 +1,63 @@
+"""Claims about a page: it is split into the bytes of its records, and only records that are not known are parsed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from puretalk.api.client import ApiClient
+from puretalk.api.pages import Page, fetch_page
+from puretalk.demo import Account, DemoApi
+from puretalk.endpoints.assistants.endpoint import ENDPOINT
+from puretalk.json_values import parse_json
+from puretalk.settings import ApiSettings
+
+ODD_NUMBER = float("nan")
+
+
+def page_of(*records: Any, known: frozenset[bytes] = frozenset()) -> Page:
+    """Page 1 of an account that has these records."""
+    account = Account(empty=True)
+    for place, record in enumerate(records):
+        account.put_raw(place, record)
+
+    async def fetch(api: DemoApi) -> Page | None:
+        async with ApiClient(ApiSettings(api.key, api.base_url)) as client:
+            return await fetch_page(client, ENDPOINT, 1, known=known)
+
+    with DemoApi(account) as api:
+        page = asyncio.run(fetch(api))
+    assert page is not None
+    return page
+
+
+def test_a_record_has_its_bytes_their_digest_and_its_value() -> None:
+    values = [{"assistant_id": "a", "prompt": "Grüß Gott, \U0001f44b\x00"}, [1.50, -0.0, 2**70], None, "x"]
+    page = page_of(*values)
+    assert [record.value for record in page.records] == values
+    assert [parse_json(bytes(record.body)) for record in page.records] == values
+    assert [record.digest for record in page.records] == [
+        hashlib.sha256(bytes(record.body)).digest() for record in page.records
+    ]
+
+
+def test_a_record_with_a_known_digest_is_not_parsed() -> None:
+    first, second = page_of({"assistant_id": "a"}, {"assistant_id": "b"}).records
+    page = page_of({"assistant_id": "a"}, {"assistant_id": "b"}, known=frozenset([first.digest]))
+    assert [(record.digest, record.value) for record in page.records] == [
+        (first.digest, None),
+        (second.digest, {"assistant_id": "b"}),
+    ]
+
+
+@pytest.mark.parametrize("odd", [ODD_NUMBER, "\ud800", {"deep": [float("inf")]}], ids=["NaN", "half", "infinity"])
+def test_a_page_that_cannot_be_split_is_parsed_as_a_whole_and_has_no_digests(odd: Any) -> None:
+    page = page_of({"assistant_id": "a", "odd": odd}, {"assistant_id": "b"})
+    assert [record.digest for record in page.records] == [b"", b""]
+    assert page.records[1].value == {"assistant_id": "b"}
+    assert [record.value for record in page.records] == [parse_json(bytes(record.body)) for record in page.records]
+    assert json.loads(json.dumps(page.records[0].value))["assistant_id"] == "a"

@@ -1,0 +1,43 @@
+"""Claims about the canonical JSON. Content hashes depend on it, so its form must not change with a library."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT
+from puretalk.json_values import JSONValue, canonical_json, hash_ascii_json, hash_json
+
+_FORMS: list[tuple[JSONValue, str]] = [
+    ({"b": [1, {"d": None, "c": True}], "a": ""}, '{"a":"","b":[1,{"c":true,"d":null}]}'),
+    ({"\U0001f600": 1, "\uffff": 2, "z": 3, "é": 4, "Z": 5}, '{"Z":5,"z":3,"é":4,"\uffff":2,"\U0001f600":1}'),
+    (
+        '"quoted" \\ / \b\f\n\r\t \x00\x1f\x7f \u2028 <é>',
+        '"\\"quoted\\" \\\\ / \\b\\f\\n\\r\\t \\u0000\\u001f\x7f \u2028 <é>"',
+    ),
+    ([0, -1, 2**63, -(2**63) - 1, 10**30], f"[0,-1,{2**63},{-(2**63) - 1},{10**30}]"),
+    ([0.0, -0.0, 1.0, 0.5, 0.1 + 0.2, 1 / 3], "[0.0,-0.0,1.0,0.5,0.30000000000000004,0.3333333333333333]"),
+    ([1e15, 1e16, 1.5e16, 123456789012345680.0, 1e22], "[1000000000000000.0,1e16,1.5e16,1.2345678901234568e17,1e22]"),
+    ([0.001, 0.0001, 0.00001, 0.000001, 1.5e-7], "[0.001,0.0001,0.00001,1e-6,1.5e-7]"),
+    ([5e-324, 1.7976931348623157e308], "[5e-324,1.7976931348623157e308]"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), _FORMS)
+def test_the_canonical_form_is_this_one(value: JSONValue, text: str) -> None:
+    assert canonical_json(value) == text
+    assert hash_json(value) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    for value in ("\ud800", ["a\udfff"], {"\ud800": 1}):
+        with pytest.raises(UnicodeEncodeError):
+            canonical_json(value)
+
+
+def test_the_hash_of_release_0_1_is_kept_and_the_current_one_is_known() -> None:
+    value: JSONValue = {"b": 1e16, "a": "é"}
+    assert hash_ascii_json(value) == hashlib.sha256(b'{"a":"\\u00e9","b":1e+16}').hexdigest()
+    assert CONTENT_HASHES[1] is hash_ascii_json
+    assert CONTENT_HASHES[CURRENT.content_hash] is hash_json
