@@ -31,7 +31,8 @@ def test_the_canonical_form_is_this_one(value: JSONValue, text: str) -> None:
 
 
 def test_a_lone_surrogate_is_refused() -> None:
-    for value in ("\ud800", ["a\udfff"], {"\ud800": 1}):
+    values: list[JSONValue] = ["\ud800", ["a\udfff"], {"\ud800": 1}]
+    for value in values:
         with pytest.raises(UnicodeEncodeError):
             canonical_json(value)
 
