@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from support import oracle
 from support.storm import select, settings_for, skip_models
@@ -119,3 +121,17 @@ def test_users_and_voices_that_no_record_shows_any_more_are_forgotten(sync: Sync
     values = [value for (value,) in select(outcome.snapshot, "SELECT value FROM _internal.shared_objects")]
     assert [value for value in values if "Another name" in value]
     assert not [value for value in values if voice["name"] in value and voice["voice_id"] in value]
+
+
+def test_a_user_and_a_voice_with_the_same_text_stay_apart(sync: Sync, account: Account) -> None:
+    record = account.records()[0]
+    both = {"email": "ada@example.com", "voice_id": "v-1", "name": "Ada"}
+    account.put_raw(record["assistant_id"], {**record, "user": both, "voice": both})
+    outcome, _ = sync()
+    with closing(duckdb.connect(str(outcome.snapshot), read_only=True)) as connection:
+        found = {each.assistant_id: each for each in digests.read_digests(connection).values()}
+    own = found[record["assistant_id"]]
+    assert own.user is not None
+    assert own.voice is not None
+    assert (own.user.table.name, own.voice.table.name, own.voice.key) == ("users", "voices", "v-1")
+    assert sync()[1] == 0

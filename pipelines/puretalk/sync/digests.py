@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from puretalk.endpoints.assistants.flatten import Outline, Shared, read_shared_object
+from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.endpoints.assistants.versions import CURRENT
 from puretalk.json_values import canonical_json
 from puretalk.release import VERSION
@@ -44,23 +45,24 @@ def read_digests(connection: duckdb.DuckDBPyConnection) -> dict[bytes, Outline]:
     ).fetchall()
     if not there[0][0]:
         return {}
-    shared: dict[str | None, Shared | None] = {None: None}
+    users: dict[str | None, Shared | None] = {None: None}
+    voices = dict(users)
     for content_hash, table_name, value in connection.execute(f"FROM {_SHARED}").fetchall():
         found = read_shared_object(table_name, value)
         if found is not None:
-            shared[content_hash] = found[0]
+            (users if table_name == USERS.name else voices)[content_hash] = found[0]
     rows = connection.execute(f"SELECT * EXCLUDE read_by FROM {_DIGESTS} WHERE read_by = ?", [_READ_BY]).fetchall()
     return {
         digest: Outline(
             assistant_id,
             updated_at and updated_at.replace(tzinfo=UTC),
             content_hash,
-            shared[user_hash],
-            shared[voice_hash],
+            users[user_hash],
+            voices[voice_hash],
             tuple(json.loads(drift)) if drift else (),
         )
         for assistant_id, digest, updated_at, content_hash, user_hash, voice_hash, drift in rows
-        if user_hash in shared and voice_hash in shared
+        if user_hash in users and voice_hash in voices
     }
 
 
@@ -92,16 +94,21 @@ def write_digests(connection: duckdb.DuckDBPyConnection, standing: Mapping[str, 
                 [canonical_json(list(each.drift)) if each.drift else None for _, each in some],
             ],
         )
-    shared = {own.content_hash: own for _, each in fresh for own in (each.user, each.voice) if own is not None}
-    known = {row[0] for row in connection.execute(f"SELECT content_hash FROM {_SHARED}").fetchall()}
+    shared = {
+        (own.content_hash, own.table.name): own
+        for _, each in fresh
+        for own in (each.user, each.voice)
+        if own is not None
+    }
+    known = set(connection.execute(f"SELECT content_hash, table_name FROM {_SHARED}").fetchall())
     for key in shared.keys() - known:
-        own = shared[key]
-        connection.execute(f"INSERT INTO {_SHARED} VALUES (?, ?, ?)", [key, own.table.name, canonical_json(own.value)])
-    connection.execute(
-        f"DELETE FROM {_SHARED} WHERE content_hash NOT IN "
-        f"(SELECT user_hash FROM {_DIGESTS} WHERE user_hash IS NOT NULL "
-        f"UNION SELECT voice_hash FROM {_DIGESTS} WHERE voice_hash IS NOT NULL)"
-    )
+        connection.execute(f"INSERT INTO {_SHARED} VALUES (?, ?, ?)", [*key, canonical_json(shared[key].value)])
+    for table, column in ((USERS, "user_hash"), (VOICES, "voice_hash")):
+        connection.execute(
+            f"DELETE FROM {_SHARED} WHERE table_name = ? "
+            f"AND content_hash NOT IN (SELECT {column} FROM {_DIGESTS} WHERE {column} IS NOT NULL)",
+            [table.name],
+        )
     connection.commit()
 
 
