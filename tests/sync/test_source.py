@@ -20,6 +20,7 @@ from puretalk.catalogue import TABLES
 from puretalk.demo import MISSING, Account, DemoApi
 from puretalk.endpoints.assistants.tables import CHILD_TABLES
 from puretalk.errors import KeyRejectedError
+from puretalk.json_values import hash_ascii_json
 from puretalk.schema import SQL_TYPES
 from puretalk.sync import batches, source
 
@@ -251,6 +252,24 @@ def test_an_account_of_many_batches_is_loaded_whole(database: Path, monkeypatch:
         account.delete(account.live_ids()[1])
         run_plainly(api, database)
         assert differences(account, database) == []
+
+
+@pytest.mark.usefixtures("loaded_once")
+def test_hashes_of_an_earlier_release_are_no_news(account: Account, api: DemoApi, database: Path) -> None:
+    stored = select(database, "SELECT assistant_id, config FROM puretalk.assistant_versions")
+    with contextlib.closing(duckdb.connect(str(database))) as connection:
+        for assistant_id, config in stored:
+            earlier = hash_ascii_json(json.loads(config))
+            for table in ("assistants", "assistant_versions"):
+                connection.execute(
+                    f"UPDATE puretalk.{table} SET content_hash = ? WHERE assistant_id = ?", [earlier, assistant_id]
+                )
+    silent = account.live_ids()[0]
+    account.edit(silent, touch=False, prompt="Grüß Gott.")
+    run_plainly(api, database)
+    run = last_run(database)
+    assert (run["silent"], run["unchanged"], run["versions"]) == (1, 6, 1)
+    assert select(database, "SELECT assistant_id FROM puretalk.assistant_versions WHERE is_silent") == [(silent,)]
 
 
 @pytest.mark.usefixtures("loaded_once")

@@ -75,8 +75,9 @@ class Comparison:
     """What the answers of a sync say against `known`.
 
     `standing`: id → the answer that is believed; `news`: id → its observations, oldest first; `older`: ids whose answer
-    was older than the warehouse's; `drift`: difference from the documentation → ids. A full refresh believes every
-    answer of the list, older or not, and spools every record.
+    was older than the warehouse's; `drift`: difference from the documentation → ids; `restated`: id → the content
+    hash of what the warehouse has with the hash of an earlier release. A full refresh believes every answer of
+    the list, older or not, and spools every record.
     """
 
     known: Known
@@ -88,6 +89,7 @@ class Comparison:
     rejected: dict[str, Rejected] = field(default_factory=dict)
     drift: dict[str, set[str]] = field(default_factory=dict)
     shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
+    restated: dict[str, str] = field(default_factory=dict)
 
     def observe(self, record: Record, received_at: datetime, *, is_confirmed: bool = False) -> str | None:
         """Take one answer; gives its assistant_id, or None when it cannot be used. `is_confirmed`: it may take an
@@ -105,7 +107,7 @@ class Comparison:
             digest = record.digest or None
         for difference in outline.drift:
             self.drift.setdefault(difference, set()).add(outline.assistant_id)
-        standing = self.standing.get(outline.assistant_id) or self._standing_in_warehouse(outline.assistant_id)
+        standing = self.standing.get(outline.assistant_id) or self._standing_in_warehouse(outline)
         if standing is not None and self._is_older(outline, received_at, standing) and not is_confirmed:
             if standing.received_at is not None:
                 return outline.assistant_id
@@ -118,7 +120,7 @@ class Comparison:
 
     def forget(self) -> None:
         """Drop every answer: they are about another account."""
-        for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared):
+        for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared, self.restated):
             found.clear()
 
     def kind(self, assistant_id: str) -> Kind:
@@ -129,7 +131,8 @@ class Comparison:
         standing = self.standing[assistant_id]
         if standing.updated_at != known.updated_at:
             return "changed"
-        return "unchanged" if standing.content_hash == known.content_hash else "silent"
+        stored = self.restated.get(assistant_id, known.content_hash)
+        return "unchanged" if standing.content_hash == stored else "silent"
 
     def kinds(self) -> Counter[Kind]:
         """How many assistants there are of each kind."""
@@ -187,9 +190,14 @@ class Comparison:
     def _is_other_deviation(one: JSONObject, other: JSONObject) -> bool:
         return bool(one or other) and canonical_json(one) != canonical_json(other)
 
-    def _standing_in_warehouse(self, assistant_id: str) -> Standing | None:
-        known = self.known.assistants.get(assistant_id)
-        return Standing(known.updated_at, known.content_hash, None) if known else None
+    def _standing_in_warehouse(self, outline: Outline) -> Standing | None:
+        known = self.known.assistants.get(outline.assistant_id)
+        if known is None:
+            return None
+        is_at_same_time = outline.updated_at == known.updated_at
+        if is_at_same_time and isinstance(outline, Flattened) and outline.is_earlier(known.content_hash):
+            self.restated[outline.assistant_id] = outline.content_hash
+        return Standing(known.updated_at, self.restated.get(outline.assistant_id, known.content_hash), None)
 
     @staticmethod
     def _is_older(flat: Outline, received_at: datetime, standing: Standing) -> bool:

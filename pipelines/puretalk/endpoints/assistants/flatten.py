@@ -29,6 +29,7 @@ from puretalk.endpoints.assistants.tables import (
     USERS,
     VOICES,
 )
+from puretalk.endpoints.assistants.versions import EARLIER_HASHES
 from puretalk.endpoints.values import Notes, fit, kind_of, take_list
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
 from puretalk.schema import Row, Table
@@ -87,6 +88,14 @@ class Flattened(Outline):
     assistant: Row
     extra: JSONObject
     rows: Mapping[str, list[Row]]
+
+    def is_earlier(self, content_hash: str) -> bool:
+        """Whether an earlier release gave this same configuration that content hash. A puretalk warehouse is carried
+        over before it is compared; the destination of a plain dlt pipeline is not."""
+        if content_hash == self.content_hash:
+            return False
+        config: JSONValue = json.loads(self.config)
+        return any(hash_value(config) == content_hash for hash_value in EARLIER_HASHES)
 
 
 def record_id(record: JSONValue) -> str:

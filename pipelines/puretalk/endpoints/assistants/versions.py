@@ -38,5 +38,7 @@ CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_ascii_json, 2: 
 
 #: What this release writes.
 CURRENT = Versions(tables=2, flattening=1, content_hash=2)
+#: The content hashes that earlier releases wrote.
+EARLIER_HASHES = tuple(hash_value for version, hash_value in CONTENT_HASHES.items() if version != CURRENT.content_hash)
 #: Release 0.1.0 wrote no versions into its snapshots.
 UNWRITTEN = Versions(tables=1, flattening=1, content_hash=1)
