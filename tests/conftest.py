@@ -3,7 +3,6 @@ a data directory that was synced with it once."""
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,13 +15,6 @@ from puretalk.demo import Account, DemoApi
 #: What a developer's shell may hold and a test must not see.
 _SETTINGS = ("PURETALK_", "SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "CREDENTIALS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-
-#: Objects that tests make before Python looks for cycles, instead of 700: that took a tenth of the CPU time of a sync.
-_OBJECTS_UNTIL_COLLECTION = 50_000
-
-
-def pytest_configure() -> None:
-    gc.set_threshold(_OBJECTS_UNTIL_COLLECTION)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

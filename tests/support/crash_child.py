@@ -10,7 +10,6 @@ Run as a script it reads one JSON request a line, and answers with the process i
 
 from __future__ import annotations
 
-import gc
 import itertools
 import json
 import os
@@ -192,7 +191,6 @@ def _sync_and_exit(request: dict[str, Any], writer: int) -> None:
     from puretalk.sync.options import SyncOptions
     from puretalk.sync.run import run_sync
 
-    gc.freeze()  # what was imported is not looked through for cycles
     silence = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(silence, descriptor)
