@@ -7,7 +7,8 @@ comparison       the answers of this sync against what is known: new, changed, s
 deletions        assistants that are missing: deleted, hidden, or unclear
 verdict          what is proved: exact, incomplete, held back, foreign account
 decision         the order of walks, comparison and deletions, up to the verdict
-spool            records on their way from the walk to the load
+spool            flattened records on their way from the walk to the load
+digests          what was read from records before, by the SHA-256 of their bytes
 batches          a decision as rows
 destination      what a destination holds, in SQL: a dlt pipeline's, or the work file
 account          an account that was read: a decision, and the batches that follow from it
