@@ -1,7 +1,7 @@
 """The real command line, held at the beginning of one step of a run: `python stepping.py STEP puretalk-arguments…`
 
 Says the step when it gets there, and goes on when a line comes in. A test acts in between. The step "lock" comes before
-all others: it is about to take the lock. Models are built only in a run that is held at their step: no other test that
+all others: it is about to take the lock. Models are built only in a run that is held at their step or at that of the checks: no other test that
 steps looks at them.
 """
 
@@ -77,7 +77,7 @@ def _run() -> None:
 
     def on_step(progress: Progress, step: Step) -> None:
         take(progress, step)
-        if step is Step.LOAD and held != Step.MODELS:
+        if step is Step.LOAD and held not in (Step.MODELS, Step.CHECKS):
             from puretalk.models import build
 
             vars(build).update(build_models=lambda *_, **__: None)

@@ -14,7 +14,7 @@ from puretalk.schema import Row
 from puretalk.sync.decision import Decision
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SyncRun:
     """A field for each column of `sync_runs`, which says what it means. Times are UTC. `drift`: what differed from the
     documented shape → number of records; `notes`: what the sync could not repair, in words. Durations are None until
@@ -42,13 +42,13 @@ class SyncRun:
     rows_loaded: int
     retries: int
     walks: int
-    is_complete: bool
-    is_exact: bool
     walk_seconds: float | None = None
     load_seconds: float | None = None
     models_seconds: float | None = None
     checks_seconds: float | None = None
     total_seconds: float | None = None
+    is_complete: bool
+    is_exact: bool
     drift: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
