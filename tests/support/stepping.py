@@ -1,8 +1,8 @@
 """The real command line, held at the beginning of one step of a run: `python stepping.py STEP puretalk-arguments…`
 
 Says the step when it gets there, and goes on when a line comes in. A test acts in between. The step "lock" comes before
-all others: it is about to take the lock. Models are built only in a run that is held at their step or at that of the checks: no other test that
-steps looks at them.
+all others: it is about to take the lock. Models are built only in a run that is held at their step or at that of the
+checks: no other test that steps looks at them.
 """
 
 from __future__ import annotations
