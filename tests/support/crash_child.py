@@ -85,6 +85,8 @@ OF_QUIET: dict[str, tuple[str, int]] = {
 OF_MODELS = ("models", "checks", "models: built")
 
 MOMENTS = (*ANNOUNCED, *INSIDE)
+#: Moments that a first sync does not come to: there is nothing to carry over, and no row to replace.
+NOT_OF_FIRST = ("work: carry over", *(moment for moment in INSIDE if "merge" in moment and "inside" not in moment))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 from support import oracle
-from support.crash_child import MOMENTS, OF_MODELS, OF_QUIET, Ended, Syncs
+from support.crash_child import MOMENTS, NOT_OF_FIRST, OF_MODELS, OF_QUIET, Ended, Syncs
 from support.storm import select, settings_for
 
 from puretalk.demo import Account, DemoApi
@@ -210,7 +210,7 @@ def test_a_sync_killed_at_any_moment_needs_no_repair(later_scene: Scene) -> None
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("moment", [moment for moment in MOMENTS if moment != "work: carry over"])
+@pytest.mark.parametrize("moment", [moment for moment in MOMENTS if moment not in NOT_OF_FIRST])
 def test_a_first_sync_may_die_anywhere(scene: Scene, moment: str) -> None:
     """It has nothing to carry over."""
     check_kills_of_a_first_sync(scene, moment)
