@@ -71,7 +71,7 @@ class StorageSettings:
     memory_limit: str = _setting(
         "512MB", "memory that DuckDB may use in a run (such as 512MB or 2GB); beyond it, DuckDB uses the disk"
     )
-    threads: int = _setting(0, "threads that DuckDB may use in a run; 0: one for each core", minimum=0)
+    threads: int = _setting(1, "threads that DuckDB may use in a run; 0: one for each core", minimum=0)
 
     @property
     def file_mode_bits(self) -> int:
