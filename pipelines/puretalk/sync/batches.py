@@ -21,8 +21,8 @@ from puretalk.sync.decision import Decision
 from puretalk.sync.spool import encode_row
 
 #: One Arrow batch holds at most this many records and bytes of JSON.
-BATCH_RECORDS = 300
-BATCH_BYTES = 2 * 2**20
+BATCH_RECORDS = 1_000
+BATCH_BYTES = 8 * 2**20
 #: Position of a row that says "this list is empty". The load deletes the list for it, and does not insert the row.
 EMPTIED = -1
 

@@ -22,7 +22,7 @@ def isolated_dlt(folder: Path) -> Iterator[None]:
         "RUNTIME__LOG_LEVEL": "CRITICAL",
         # Neither the schema nor the cursor of the run before is needed: both follow from the rows of this run.
         "RESTORE_FROM_DESTINATION": "false",
-        "DATA_WRITER__BUFFER_MAX_ITEMS": "300",  # rows that dlt keeps in memory for each table
+        "DATA_WRITER__BUFFER_MAX_ITEMS": "1000",  # rows that dlt keeps in memory for each table
     }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
