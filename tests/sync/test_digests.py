@@ -54,6 +54,17 @@ def remembered(outcome: SyncOutcome) -> list[tuple[Any, ...]]:
     return select(outcome.snapshot, "SELECT * FROM _internal.record_digests ORDER BY ALL")
 
 
+def test_a_warehouse_that_remembers_no_record_yet_is_synced(tmp_path: Path) -> None:
+    """With models: one of them is in the same schema as the digests, and is made before there are any."""
+    account = Account(empty=True)
+    with DemoApi(account) as api:
+        settings = settings_for(tmp_path, api.base_url)
+        assert [run_sync(settings).exit_code for _ in range(2)] == [0, 0]
+        account.create(name="Ada")
+        outcome = run_sync(settings)
+    assert (outcome.exit_code, outcome.run.new, len(remembered(outcome))) == (0, 1, 1)
+
+
 def test_only_records_with_other_bytes_are_read(sync: Sync, account: Account) -> None:
     assert sync()[1] == 0
     account.edit(account.live_ids()[0], prompt="Say yes.")

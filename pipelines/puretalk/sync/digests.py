@@ -40,10 +40,9 @@ COMMENT ON TABLE {_SHARED} IS 'One row: a user or voice as records show it.';
 def read_digests(connection: duckdb.DuckDBPyConnection) -> dict[bytes, Outline]:
     """What this release read from records, by the SHA-256 of their bytes."""
     there = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ?",
-        [INTERNAL_SCHEMA],
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
     ).fetchall()
-    if not there[0][0]:
+    if not {(_DIGESTS,), (_SHARED,)} <= {*there}:
         return {}
     users: dict[str | None, Shared | None] = {None: None}
     voices = dict(users)
