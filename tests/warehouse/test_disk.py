@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from support.stepping import SteppedRun
 from support.storm import settings_for, skip_models
 
 from puretalk.demo import Account, DemoApi
-from puretalk.errors import WarehouseError
+from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.sync.run import run_sync
 from puretalk.warehouse import work_file as warehouse
 
@@ -204,3 +205,21 @@ def test_a_reader_without_special_rights_cannot_write(disk: Disk) -> None:
     )
     assert (ended.returncode, "Permission denied" in ended.stderr) == (1, True), ended.stderr
     assert published.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("memory_limit", "message"),
+    [
+        ("much", r"memory_limit 'much' or threads 1 cannot be used: .*Memory must have a number"),
+        ("1MB", "DuckDB needs more than memory_limit allows"),
+    ],
+    ids=["no number", "too low"],
+)
+def test_a_memory_limit_that_cannot_be_used_names_the_setting(tmp_path: Path, memory_limit: str, message: str) -> None:
+    with DemoApi(Account(assistants=60)) as api:
+        settings = settings_for(tmp_path, api.base_url)
+        settings = replace(settings, storage=replace(settings.storage, memory_limit=memory_limit))
+        with pytest.raises(ConfigurationError, match=message) as raised:
+            run_sync(settings)
+    assert raised.value.exit_code == 4
+    assert not (settings.data_dir / "puretalk.duckdb").exists()

@@ -122,55 +122,56 @@ def _is_same(page: Page, other: Page) -> bool:
     return [each.digest or each.body for each in page.records] == [each.digest or each.body for each in other.records]
 
 
-class _Envelope(msgspec.Struct):
-    """A page without its records' values. A field that is missing is UNSET."""
+@dataclass(frozen=True)
+class _Envelope:
+    """The fields of a page as they came, with its records split; `records` is None where there is no list of them."""
 
-    count: Any = msgspec.UNSET
-    results: Any = msgspec.UNSET
-    next: Any = None
+    count: JSONValue = None
+    records: list[Record] | None = None
+    following: JSONValue = None
 
 
-class _RawEnvelope(msgspec.Struct):
+class _Split(msgspec.Struct):
     """A page as msgspec splits it: each record is a view of its bytes."""
 
     results: list[msgspec.Raw]
-    count: Any = msgspec.UNSET
+    count: Any = None
     next: Any = None
 
 
-_SPLIT = msgspec.json.Decoder(_RawEnvelope)
+_SPLIT = msgspec.json.Decoder(_Split)
 
 
-def _read_envelope(body: bytes, known: Container[bytes]) -> _Envelope | JSONValue:
-    """The page of a body; where it is not one, the value of the body. Raises the errors of `parse_json`."""
+def _read_envelope(body: bytes, known: Container[bytes]) -> _Envelope:
+    """What a body says as a page. Raises the errors of `parse_json`."""
     try:
-        raw = _SPLIT.decode(body)
+        split = _SPLIT.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # msgspec is stricter than `parse_json`, which reads NaN, a byte order mark and lone surrogates too.
         value = parse_json(body)
         if not isinstance(value, dict):
-            return value
-        results = value.get("results", msgspec.UNSET)
-        parsed = [Record.of(each) for each in results] if isinstance(results, list) else results
-        return _Envelope(value.get("count", msgspec.UNSET), parsed, value.get("next"))
+            return _Envelope()
+        results = value.get("results")
+        parsed = [Record.of(each) for each in results] if isinstance(results, list) else None
+        return _Envelope(value.get("count"), parsed, value.get("next"))
     records: list[Record] = []
-    for each in raw.results:
+    for each in split.results:
         digest = hashlib.sha256(each).digest()
         records.append(Record(digest, each, None if digest in known else parse_json(bytes(each))))
-    return _Envelope(raw.count, records, raw.next)
+    return _Envelope(split.count, records, split.next)
 
 
-def _read_page(client: ApiClient, number: int, reply: Reply, envelope: _Envelope | JSONValue) -> Page:
-    if isinstance(envelope, _Envelope):
-        count, records, following = envelope.count, envelope.results, envelope.next
-        if (
-            isinstance(count, int)
-            and not isinstance(count, bool)
-            and count >= 0
-            and isinstance(records, list)
-            and (following is None or isinstance(following, str))
-        ):
-            return Page(number, records, count, following is not None, reply.received_at)
+def _read_page(client: ApiClient, number: int, reply: Reply, envelope: _Envelope | None) -> Page:
+    found = envelope or _Envelope()
+    count, records, following = found.count, found.records, found.following
+    if (
+        isinstance(count, int)
+        and not isinstance(count, bool)
+        and count >= 0
+        and records is not None
+        and (following is None or isinstance(following, str))
+    ):
+        return Page(number, records, count, following is not None, reply.received_at)
     raise ApiChangedError(
         f"{reply.address} answered something other than a page (`count`, `next`, `results`): {client.describe(reply)}"
     )

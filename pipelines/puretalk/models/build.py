@@ -202,6 +202,8 @@ def _make(connection: duckdb.DuckDBPyConnection, model: Model, properties: Prope
         connection.execute(f"CREATE OR REPLACE {kind} {relation} AS\n{model.sql}").fetchall()
         if kind == "TABLE":
             [(rows,)] = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()
+    except duckdb.OutOfMemoryException:
+        raise  # the SQL is not at fault
     except duckdb.Error as error:
         raise name_failure(model, error) from error
     compare_with_contract(connection, model, properties)

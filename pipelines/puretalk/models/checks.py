@@ -143,6 +143,8 @@ def _run_check(connection: duckdb.DuckDBPyConnection, check: Model) -> CheckResu
     start = time.perf_counter()
     try:
         rows = _rows(connection, f"SELECT count(*) OVER (), * FROM (\n{check.sql}\n) LIMIT {_SAMPLES}")
+    except duckdb.OutOfMemoryException:
+        raise  # the SQL is not at fault
     except duckdb.Error as error:
         raise CheckFailedError(
             f"{check.path}: the check cannot be run: {' '.join(str(error).split())}",

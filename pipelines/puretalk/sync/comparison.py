@@ -200,42 +200,53 @@ class Comparison:
         return Standing(known.updated_at, self.restated.get(outline.assistant_id, known.content_hash), None)
 
     @staticmethod
-    def _is_older(flat: Outline, received_at: datetime, standing: Standing) -> bool:
-        if flat.updated_at is not None and standing.updated_at is not None and flat.updated_at != standing.updated_at:
-            return flat.updated_at < standing.updated_at
+    def _is_older(outline: Outline, received_at: datetime, standing: Standing) -> bool:
+        if (
+            outline.updated_at is not None
+            and standing.updated_at is not None
+            and outline.updated_at != standing.updated_at
+        ):
+            return outline.updated_at < standing.updated_at
         # Two answers of the same moment are of the same page. The first is believed: if the second were, the two would
         # replace each other on every walk.
         return standing.received_at is not None and received_at <= standing.received_at
 
     def _believe(
-        self, flat: Outline, received_at: datetime, standing: Standing | None, record: Record, digest: bytes | None
+        self, outline: Outline, received_at: datetime, standing: Standing | None, record: Record, digest: bytes | None
     ) -> None:
-        assistant_id = flat.assistant_id
+        assistant_id = outline.assistant_id
         known = self.known.assistants.get(assistant_id)
         previous_deleted_at = known.deleted_at if known and assistant_id not in self.news else None
         is_same = standing is not None and (standing.updated_at, standing.content_hash) == (
-            flat.updated_at,
-            flat.content_hash,
+            outline.updated_at,
+            outline.content_hash,
         )
         offset = standing.offset if standing is not None and is_same else None
         is_news = not is_same or previous_deleted_at is not None
         if offset is None and (is_news or self.full_refresh):
-            if not isinstance(flat, Flattened):  # its bytes were known
-                flat = flatten_assistant(parse_json(bytes(record.body)))
-            offset = self.spool.add(flat)
+            if not isinstance(outline, Flattened):  # its bytes were known
+                outline = flatten_assistant(parse_json(bytes(record.body)))
+            offset = self.spool.add(outline)
         if is_news and offset is not None:
             earlier = self.news.get(assistant_id)
             if earlier:  # a moment names a version: a second one needs a later moment, even in one page
                 received_at = max(received_at, earlier[-1].received_at + timedelta(microseconds=1))
             observation = Observation(
-                updated_at=flat.updated_at,
-                content_hash=flat.content_hash,
+                updated_at=outline.updated_at,
+                content_hash=outline.content_hash,
                 received_at=received_at,
                 offset=offset,
-                is_silent=standing is not None and not is_same and standing.updated_at == flat.updated_at,
+                is_silent=standing is not None and not is_same and standing.updated_at == outline.updated_at,
                 previous_deleted_at=previous_deleted_at,
             )
             self.news.setdefault(assistant_id, []).append(observation)
         self.standing[assistant_id] = Standing(
-            flat.updated_at, flat.content_hash, received_at, offset, flat.voice, flat.user, digest, flat.drift
+            outline.updated_at,
+            outline.content_hash,
+            received_at,
+            offset,
+            outline.voice,
+            outline.user,
+            digest,
+            outline.drift,
         )

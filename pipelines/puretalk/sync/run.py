@@ -185,7 +185,7 @@ def _find_cause(error: BaseException) -> BaseException:
     """What really happened behind dlt's own exceptions: ours, or the operating system's, else the error itself."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, PuretalkError | OSError | duckdb.IOException):
+        if isinstance(seen, PuretalkError | OSError | duckdb.IOException | duckdb.OutOfMemoryException):
             return seen
         seen = seen.__cause__ or seen.__context__
     return error

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or forbidden raises one error, from any step of a run."""
+"""A disk that is full, read-only or forbidden raises one error, from any step of a run; so does too little memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.errors import WarehouseError
+from puretalk.errors import ConfigurationError, WarehouseError
 
 _DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # full
@@ -20,13 +20,19 @@ _DISK_ERRORS = {
 
 @contextmanager
 def disk_errors(data_dir: Path) -> Iterator[None]:
-    """Turn errors of the operating system and of DuckDB that concern the disk or the folder into a WarehouseError."""
+    """Turn errors of the operating system and of DuckDB that concern the disk or the folder into a WarehouseError, and
+    a memory_limit that is too low for DuckDB into a ConfigurationError."""
     try:
         yield
     except OSError as error:
         if error.errno in _DISK_ERRORS:
             raise WarehouseError(f"{data_dir} cannot be written: {error.strerror}") from error
         raise
+    except duckdb.OutOfMemoryException as error:
+        raise ConfigurationError(
+            f"DuckDB needs more than memory_limit allows: {str(error).splitlines()[0]}",
+            action="Set PURETALK_MEMORY_LIMIT, or memory_limit in .dlt/config.toml, to more.",
+        ) from error
     except duckdb.Error as error:
         text = str(error)
         if isinstance(error, duckdb.IOException) or "No space left" in text or "out of disk" in text.lower():

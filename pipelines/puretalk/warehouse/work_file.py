@@ -78,8 +78,9 @@ class WorkFile:
                 config["threads"] = self._storage.threads
             try:
                 self._connection = duckdb.connect(str(self.path), config=config)
-            except duckdb.InvalidInputException as error:
-                raise ConfigurationError(f"memory_limit or threads cannot be used: {error}") from error
+            except (duckdb.InvalidInputException, duckdb.ParserException) as error:
+                limits = f"memory_limit {self._storage.memory_limit!r} or threads {self._storage.threads}"
+                raise ConfigurationError(f"{limits} cannot be used: {error}") from error
             self._connection.execute("SET TimeZone = 'UTC'")
         return self._connection
 
