@@ -708,6 +708,17 @@ def test_own_models_are_built_after_ours_into_their_folders_schema(
     assert [check.name for check in report.checks] == ["own_check"]
 
 
+@pytest.mark.parametrize("name", ["large.sql", "checks/large.sql"])
+def test_sql_that_needs_more_memory_than_allowed_is_not_called_wrong_sql(
+    warehouse: duckdb.DuckDBPyConnection, small: Path, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    own = tmp_path_factory.mktemp("own")
+    write(own / name, "select len(list(i)) as n from range(40000000) as numbers (i) having n = 0")
+    warehouse.execute("SET memory_limit = '64MB'")
+    with pytest.raises(duckdb.OutOfMemoryException):
+        build_models(warehouse, sql_dirs=[small], user_dir=own)
+
+
 @pytest.mark.parametrize("schema", ["marts", "staging", "puretalk", "intermediate", "_internal", "main"])
 def test_own_models_cannot_write_to_our_schemas(
     warehouse: duckdb.DuckDBPyConnection, small: Path, tmp_path_factory: pytest.TempPathFactory, schema: str
