@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT
-from puretalk.json_values import JSONValue, canonical_json, hash_ascii_json, hash_json
+from puretalk.json_values import (
+    JSONValue,
+    canonical_json,
+    hash_ascii_json,
+    hash_json,
+    parse_json,
+    parse_json_leniently,
+)
 
 _FORMS: list[tuple[JSONValue, str]] = [
     ({"b": [1, {"d": None, "c": True}], "a": ""}, '{"a":"","b":[1,{"c":true,"d":null}]}'),
@@ -42,3 +52,26 @@ def test_the_hash_of_release_0_1_is_kept_and_the_current_one_is_known() -> None:
     assert hash_ascii_json(value) == hashlib.sha256(b'{"a":"\\u00e9","b":1e+16}').hexdigest()
     assert CONTENT_HASHES[1] is hash_ascii_json
     assert CONTENT_HASHES[CURRENT.content_hash] is hash_json
+
+
+_PARTS = [*'[]{},:"\\ +-.eE019\n\x00\xa0', "null", "tru", "NaN", "Infinity", "1e999", "\\ud800", "\\udc00", "\\u00e9"]
+_TEXTS = st.lists(st.sampled_from(_PARTS) | st.floats().map(str) | st.integers().map(str) | st.text(max_size=3))
+
+
+@given(st.binary(max_size=8) | _TEXTS.map("".join).map(lambda text: text.encode("utf-8", "surrogatepass")))
+@example(b'{"a":1,"a":-0.0}')
+@example(b'"\\ud83d\\ude00"')
+@example(b"[1.7976931348623159e308,12345678901234567890123]")
+@example(b"\xef\xbb\xbf1")
+@example(b'"\xed\xa0\x80"')
+@example(b"1" * 4301)
+@example(b"[" * 100_000)
+def test_the_fast_parser_reads_no_text_otherwise_than_the_lenient_one(body: bytes) -> None:
+    assert _outcome(parse_json, body) == _outcome(parse_json_leniently, body)
+
+
+def _outcome(parse: Callable[[bytes], JSONValue], body: bytes) -> str:
+    try:
+        return repr(parse(body))
+    except ValueError as error:
+        return repr(error)

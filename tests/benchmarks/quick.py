@@ -32,6 +32,7 @@ ALLOWED: Final[dict[str, dict[str, int]]] = {
         "models built": 45,
         "checks run": 18,
         "dlt packages": 1,
+        "heavy libraries imported": 2,  # dlt and pyarrow, but not pandas
     },
     "no change": {
         "requests": 3,
@@ -51,11 +52,12 @@ ALLOWED: Final[dict[str, dict[str, int]]] = {
         "models built": 31,
         "checks run": 18,
         "dlt packages": 1,
+        "heavy libraries imported": 2,  # dlt and pyarrow, but not pandas
     },
 }
 
 
-def measure() -> dict[str, dict[str, int | list[str]]]:
+def measure() -> dict[str, dict[str, int]]:
     """The counts of a full load, of a sync without changes, and of one with a few changed assistants."""
     account = Account(assistants=ASSISTANTS)
     with DemoApi(account) as api, tempfile.TemporaryDirectory() as folder:
@@ -66,21 +68,20 @@ def measure() -> dict[str, dict[str, int | list[str]]]:
     return counts
 
 
-def find_growth(counts: dict[str, dict[str, int | list[str]]]) -> list[str]:
+def find_growth(counts: dict[str, dict[str, int]]) -> list[str]:
     """What is larger than allowed, in words."""
     return [
         f"{phase}: {what}: {count}, allowed are {ALLOWED[phase].get(what, 0)}"
         for phase, found in counts.items()
         for what, count in found.items()
-        if isinstance(count, int) and count > ALLOWED[phase].get(what, 0)
+        if count > ALLOWED[phase].get(what, 0)
     ]
 
 
 def main() -> None:
     counts = measure()
-    names = [what for what, count in counts["full"].items() if isinstance(count, int)]
     print(f"{'':24}" + "".join(f"{phase:>14}" for phase in counts))
-    for name in names:
+    for name in counts["full"]:
         print(f"{name:24}" + "".join(f"{counts[phase][name]:>14}" for phase in counts))
     growth = find_growth(counts)
     if growth:

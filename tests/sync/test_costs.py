@@ -40,7 +40,7 @@ def test_a_quiet_sync_of_ten_thousand_parses_no_record_imports_no_dlt_and_writes
     assert (first["JSON texts parsed"], first["records flattened"], first["dlt packages"]) == (10_000, 10_000, 1)
     quiet = ("JSON texts parsed", "JSON texts written", "records flattened", "records spooled", "rows written")
     assert {what: second[what] for what in (*quiet, "dlt packages")} == dict.fromkeys((*quiet, "dlt packages"), 0)
-    assert second["imported"] == []
+    assert second["heavy libraries imported"] == 0
     assert {name for name, found in after.items() if found != before.get(name)} == {
         "main.sync_runs",
         "main.snapshot_info",
@@ -49,7 +49,7 @@ def test_a_quiet_sync_of_ten_thousand_parses_no_record_imports_no_dlt_and_writes
 
 
 def test_the_guard_of_the_counts_tells_what_grew() -> None:
-    counts = {phase: dict[str, int | list[str]](allowed) for phase, allowed in ALLOWED.items()}
+    counts = {phase: dict(allowed) for phase, allowed in ALLOWED.items()}
     assert find_growth(counts) == []
     counts["no change"]["JSON texts parsed"] = 240
     assert find_growth(counts) == ["no change: JSON texts parsed: 240, allowed are 0"]

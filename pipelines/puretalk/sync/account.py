@@ -79,19 +79,20 @@ class AccountRead:
         return self.run
 
     def batches(self, stored: StoredAssistants) -> Iterator[Batch]:
-        """All rows to write, in batches; the last one holds the run's own row."""
+        """All rows to write, in batches; the last one holds the run's own row. All have the same cursor."""
         loader = Loader(self.decision, stored)
-        last = Batch(bare=self._bare)
+        standing = self.decision.comparison.standing.values()
+        cursor = max((each.updated_at for each in standing if each.updated_at), default=None)
+        last = Batch(bare=self._bare, cursor=cursor)
         for batch in loader.batches():
+            batch.cursor = cursor
             self._tables |= batch.rows.keys()
             self._assistants |= batch.assistants
             yield batch
         loader.add_shared(last)
         loader.add_rejected(last)
         last.add(SYNC_RUNS, self.conclude(loader.versions, loader.loaded).to_row())
-        standing = self.decision.comparison.standing.values()
         self._tables |= last.rows.keys()
-        last.cursor = max((each.updated_at for each in standing if each.updated_at), default=None)
         yield last
 
 

@@ -31,7 +31,7 @@ from puretalk.sync.batches import EMPTIED, Batch
 from puretalk.sync.destination import PipelineDestination, WorkFileDestination
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.sync_run import SyncRun
-from puretalk.warehouse.arrow import arrow_schema, read_rows
+from puretalk.warehouse.arrow import read_rows
 
 
 @configspec
@@ -133,7 +133,7 @@ def _table_resource(table: Table, batches: DltResource, is_first: bool) -> DltRe
         if rows:
             yield read_rows(table, rows)
         elif table.name in batch.bare:
-            yield arrow_schema(table).empty_table()
+            yield read_rows(table, [])
 
     def assistants(
         batch: Batch,
@@ -142,6 +142,7 @@ def _table_resource(table: Table, batches: DltResource, is_first: bool) -> DltRe
         ),
     ) -> Iterator[pa.Table]:
         # The cursor is for people to see. It must not filter: a row that changed on a page already read can be older.
+        # A cursor that is advanced before the rows come neither filters nor reads them (which would import pandas).
         moments = [moment for moment in (updated_at.last_value, batch.cursor) if moment is not None]
         if moments:
             updated_at.advance(max(moments))

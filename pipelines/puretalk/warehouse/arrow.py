@@ -32,7 +32,7 @@ def read_rows(table: Table, rows: Sequence[bytes]) -> pa.Table:
     """Rows, a JSON object each, as an Arrow table. A column that a row lacks is NULL there."""
     schema = arrow_schema(table)
     if not rows:
-        return schema.empty_table()
+        return pa.Table.from_batches([], schema)  # `empty_table` imports pandas
     block = max(map(len, rows)) + 2  # a row must not be longer than a block
     found = read_json(
         pa.BufferReader(b"\n".join(rows)),
