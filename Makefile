@@ -45,7 +45,7 @@ coverage:
 	$(MAKE) test COVERAGE=1
 
 # The long storms of changes, faults and kills; CI runs them too.
-storm: .venv/ready .venv/old-duckdb
+storm: .venv/ready .venv/old-duckdb .venv/dbt/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.
@@ -111,6 +111,12 @@ endif
 	@for version in 1.4 1.5; do \
 		$(BIN)/python -m pip install --quiet --upgrade --require-hashes --no-deps \
 			--target .venv/duckdb-$$version -r tests/readers/old-duckdb-$$version.lock || exit 1; done
+	@touch $@
+
+# A dbt that builds the exported project. It has an environment of its own: it needs other versions than puretalk.
+.venv/dbt/ready: .venv/ready tests/models/dbt.lock
+	@$(BIN)/python -m venv --clear .venv/dbt
+	@.venv/dbt/bin/python -m pip install --quiet --require-hashes --no-deps -r tests/models/dbt.lock
 	@touch $@
 
 clean:

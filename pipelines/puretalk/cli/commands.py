@@ -303,6 +303,25 @@ def docs(as_html: bool, out: Path | None) -> None:
         click.echo(text, nl=False)
 
 
+@main.group()
+def export() -> None:
+    """Write what puretalk has in the form of another tool."""
+
+
+@export.command("dbt")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@settings_options
+def export_dbt_project(folder: Path, data_dir: Path | None, debug: bool) -> None:
+    """Write the models as a dbt project that runs on the published snapshot with dbt-duckdb."""
+    from puretalk.models.dbt_export import export_dbt
+    from puretalk.warehouse.snapshots import PUBLISHED_NAME
+
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
+        files = export_dbt(folder, settings.data_dir / PUBLISHED_NAME, user_dir=settings.locate(settings.models_dir))
+    click.echo(f"{len(files)} files are in {folder}; with dbt-duckdb installed: cd {folder} && dbt build")
+
+
 @main.command()
 @click.argument("kind", type=click.Choice(["cron", "systemd", "github-actions", "airflow", "dagster"]))
 @click.option("--every", "every_minutes", type=click.IntRange(1), default=15, show_default=True, help="Minutes.")
