@@ -19,7 +19,10 @@ configurations as (
     select
         assistant_id,
         observed_at,
-        json_extract(config, ['$.name', '$.assistant_type', '$.model', '$.call_recording_enabled']) as settings
+        json_extract(
+            config,
+            ['$.name', '$.assistant_type', '$.model', '$.call_recording_enabled', '$.user_id', '$.voice_id']
+        ) as settings
     from staging.stg_assistant_versions
 ),
 
@@ -31,7 +34,9 @@ settings as (
         case when json_type(settings[1]) = 'VARCHAR' then settings[1] ->> '$' end as assistant_name,
         case when json_type(settings[2]) = 'VARCHAR' then settings[2] ->> '$' end as assistant_type,
         case when json_type(settings[3]) = 'VARCHAR' then settings[3] ->> '$' end as model,
-        coalesce(cast(settings[4] as varchar) = 'true', false) as is_recorded
+        coalesce(cast(settings[4] as varchar) = 'true', false) as is_recorded,
+        settings[5] ->> '$' as user_id,
+        settings[6] ->> '$' as voice_id
     from configurations
 ),
 
@@ -42,6 +47,21 @@ changes as (
         count(*) as changed_fields_count
     from marts.fct_config_changes
     group by assistant_id, version_number
+),
+
+-- The time of a change is updated_at, unless the change was silent or a sync had seen it before that time.
+prompt_changes as (
+    select
+        versions.assistant_id,
+        versions.version_number,
+        case
+            when versions.is_silent then versions.valid_from
+            else least(coalesce(versions.updated_at, versions.valid_from), versions.valid_from)
+        end as prompt_changed_at
+    from validity as versions
+    semi join intermediate.int_prompt_changes as prompts
+        on versions.assistant_id = prompts.assistant_id
+        and versions.version_number = prompts.version_number
 )
 
 select
@@ -51,9 +71,12 @@ select
     settings.assistant_name,
     settings.assistant_type,
     settings.model,
+    settings.user_id,
+    settings.voice_id,
     validity.content_hash,
 
     coalesce(changes.changed_fields_count, 0) as changed_fields_count,
+    date_diff('microsecond', validity.valid_from, validity.valid_to) / 86400e6 as valid_days,
 
     validity.version_number = 1 as is_first,
     validity.is_current,
@@ -63,7 +86,10 @@ select
 
     validity.valid_from,
     validity.valid_to,
-    validity.updated_at
+    validity.updated_at,
+    last_value(prompt_changes.prompt_changed_at ignore nulls) over (
+        partition by validity.assistant_id order by validity.version_number
+    ) as prompt_changed_at
 from validity
 inner join settings
     on validity.assistant_id = settings.assistant_id
@@ -71,3 +97,6 @@ inner join settings
 left join changes
     on validity.assistant_id = changes.assistant_id
     and validity.version_number = changes.version_number
+left join prompt_changes
+    on validity.assistant_id = prompt_changes.assistant_id
+    and validity.version_number = prompt_changes.version_number
