@@ -45,7 +45,7 @@ coverage:
 	$(MAKE) test COVERAGE=1
 
 # The long storms of changes, faults and kills; CI runs them too.
-storm: .venv/ready .venv/old-duckdb .venv/dbt/ready
+storm: .venv/ready .venv/old-duckdb .venv/dbt/ready .venv/clients/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.
@@ -117,6 +117,16 @@ endif
 .venv/dbt/ready: .venv/ready tests/models/dbt.lock
 	@$(BIN)/python -m venv --clear .venv/dbt
 	@.venv/dbt/bin/python -m pip install --quiet --require-hashes --no-deps -r tests/models/dbt.lock
+	@touch $@
+
+# What readers use: SQLAlchemy, ibis, polars, ADBC, the duckdb program, and Node's client where node is installed.
+CLIENTS := tests/readers/clients
+.venv/clients/ready: .venv/ready $(wildcard $(CLIENTS)/*)
+	@$(BIN)/python -m venv --clear .venv/clients
+	@.venv/clients/bin/python -m pip install --quiet --require-hashes --no-deps -r $(CLIENTS)/requirements.lock
+	@if command -v npm >/dev/null 2>&1; then mkdir .venv/clients/node \
+		&& cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/client.mjs .venv/clients/node \
+		&& npm install --prefix .venv/clients/node --no-audit --no-fund --loglevel=error >/dev/null; fi
 	@touch $@
 
 clean:

@@ -1,0 +1,78 @@
+"""Claims about the programs that readers use: what they stored of names holds after the next publish."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.publishing import count_rows
+from support.storm import settings_for
+
+from puretalk.demo import Account, DemoApi
+from puretalk.sync.run import run_sync
+
+pytestmark = pytest.mark.storm
+
+#: An environment of its own: `make .venv/clients/ready`.
+CLIENTS = Path(sys.prefix) / "clients"
+PYTHON_CLIENTS = ("duckdb-engine", "duckdb-sqlalchemy", "ibis", "polars", "pandas", "adbc", "duckdb-cli")
+
+
+class Client:
+    """A running client; `ask` gives the snapshot's id, the rows of dim_assistants and its first column."""
+
+    def __init__(self, *command: str) -> None:
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self) -> list[object]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        answer: list[object] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def account() -> Account:
+    return Account(assistants=12)
+
+
+@pytest.fixture(scope="module")
+def api(account: Account) -> Iterator[DemoApi]:
+    with DemoApi(account) as api:
+        yield api
+
+
+def start_all(database: Path) -> dict[str, Client]:
+    python, script = str(CLIENTS / "bin" / "python"), str(Path(__file__).parent / "clients" / "client.py")
+    assert Path(python).exists(), "there are no clients in the environment: run `make .venv/clients/ready`"
+    clients = {kind: Client(python, "-W", "ignore", script, kind, str(database)) for kind in PYTHON_CLIENTS}
+    if (CLIENTS / "node" / "node_modules").is_dir():  # made where node is installed
+        clients["node"] = Client("node", str(CLIENTS / "node" / "client.mjs"), str(database))
+    return clients
+
+
+def test_stored_names_hold_in_every_client_across_publishes(tmp_path: Path, account: Account, api: DemoApi) -> None:
+    settings = settings_for(tmp_path, api.base_url)
+    database = settings.data_dir / "puretalk.duckdb"
+    run_sync(settings)
+    with ExitStack() as stack:
+        clients = start_all(database)
+        for client in clients.values():
+            stack.callback(client.close)
+        for _ in range(3):
+            snapshot_id, assistants, _ = count_rows(database)
+            expected = [snapshot_id, assistants, "assistant_id"]
+            assert {kind: client.ask() for kind, client in clients.items()} == dict.fromkeys(clients, expected)
+            account.create(name="One more")
+            run_sync(settings)
+    assert {kind: client.process.returncode for kind, client in clients.items()} == dict.fromkeys(clients, 0)
