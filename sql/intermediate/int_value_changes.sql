@@ -8,7 +8,7 @@
 
 -- A list of states, or a state, that is not compared item by item (for instance because one side lacks it) is searched
 -- for prompts. What is found in it has `is_part`: the change is that of the whole. So has what the first version holds,
--- because that version changed nothing.
+-- because that version changed nothing. Of such parts only the prompts are given.
 
 with recursive field_changes as (
     select
@@ -100,57 +100,66 @@ pairs as (
     union all
 
     (
+        with shapes as (
+            select
+                *,
+                case left(cast(old_value as varchar), 1) when '{' then 'object' when '[' then 'list' end as old_shape,
+                case left(cast(new_value as varchar), 1) when '{' then 'object' when '[' then 'list' end as new_shape
+            from pairs
+            where not is_order
+        ),
+
+        compared as (
+            select
+                *,
+                case
+                    when is_part or old_shape is distinct from new_shape then false
+                    when old_shape = 'object'
+                        then greatest(len(json_keys(old_value)), len(json_keys(new_value))) <= 1000
+                    else greatest(json_array_length(old_value), json_array_length(new_value)) <= 1000
+                end as is_compared
+            from shapes
+            where old_shape is not null or new_shape is not null
+        ),
+
         -- From here to `items`, a row holds one side of a pair, so that each rule is written once for both sides.
-        with sides as (
+        sides as (
             select
                 assistant_id,
                 version_number,
                 field,
                 path,
                 role,
-                is_part,
+                is_compared,
                 unnest(['old', 'new']) as side,
-                unnest([old_value, new_value]) as value
-            from pairs
-            where not is_order
+                unnest([old_value, new_value]) as value,
+                unnest([old_shape, new_shape]) as shape
+            from compared
         ),
 
-        shapes as (
-            select
-                *,
-                case left(cast(value as varchar), 1)
-                    when '{' then 'object'
-                    when '[' then 'list'
-                end as shape,
-                case when shape = 'object' then len(json_keys(value)) else json_array_length(value) end as size
-            from sides
-        ),
-
-        branches as (
-            select
-                *,
-                not is_part and count(*) over pair = 2 and max(size) over pair <= 1000 as is_compared
-            from shapes
-            where shape is not null
-            window pair as (partition by assistant_id, version_number, path, shape)
-            qualify is_compared or (role = 'states' and shape = 'list') or (role = 'state' and shape = 'object')
-        ),
-
+        -- Of a state that is not compared, only the members that can hold prompts are read.
         lists as (
             select
-                *,
+                * exclude (value),
                 case
-                    when shape = 'object' then json_extract(value, '$.*')
-                    else json_extract(value, '$[*]')
-                end as items
-            from branches
+                    when shape = 'list' then json_extract(value, '$[*]')
+                    when is_compared then json_extract(value, '$.*')
+                    else json_extract(value, ['$.prompt', '$.children'])
+                end as items,
+                case
+                    when shape = 'list' then null
+                    when is_compared then json_keys(value)
+                    else ['prompt', 'children']
+                end as keys
+            from sides
+            where is_compared or (role = 'states' and shape = 'list') or (role = 'state' and shape = 'object')
         ),
 
         names as (
             select
                 *,
                 case
-                    when shape = 'object' then json_keys(value)
+                    when shape = 'object' then keys
                     else
                         list_transform(items, lambda item: case
                             when left(cast(item as varchar), 1) = '{'
@@ -167,7 +176,7 @@ pairs as (
             select
                 *,
                 case
-                    when shape = 'list' and (size > 1000 or len(names) > len(list_distinct(names)))
+                    when shape = 'list' and (len(items) > 1000 or len(names) > len(list_distinct(names)))
                         then list_transform(range(len(names)), lambda position: '[' || position || ']')
                     else
                         list_transform(names, lambda name: case
@@ -216,7 +225,7 @@ pairs as (
                 role,
                 not is_compared as is_part
             from item_roles
-            where is_compared or role is not null
+            where item is not null and (is_compared or role is not null)
             group by
                 assistant_id,
                 version_number,
@@ -292,6 +301,7 @@ select
     is_part,
     is_order
 from pairs
+where not is_part or role = 'prompt'
 
 union all
 

@@ -18,20 +18,33 @@ live_assistants as (
     where is_live
 ),
 
--- Without a group in the pattern, the search is five times as fast.
+-- What comes before each pair of closing braces. Searching the whole text for the pattern takes five times as long.
+pieces as (
+    select
+        assistant_id,
+        place,
+        unnest(string_split(text, '}}')[:-2]) as piece
+    from texts
+),
+
+-- Counted before they are trimmed: most texts use a variable many times.
 braces as (
     select
         assistant_id,
         place,
-        unnest(regexp_extract_all(text, '\{\{[^{}]+\}\}')) as mention
-    from texts
+        regexp_extract(piece, '\{\{[^{}]+$') as mention,
+        count(*) as uses_count
+    from pieces
+    group by assistant_id, place, mention
 ),
 
-trimmed as (
+-- Materialized so that the conditions of `mentions` are checked after the counting, not before.
+trimmed as materialized (
     select
         assistant_id,
         place,
-        trim(mention, '{} ' || chr(9) || chr(10) || chr(12) || chr(13)) as variable
+        trim(mention, '{} ' || chr(9) || chr(10) || chr(12) || chr(13)) as variable,
+        uses_count
     from braces
 ),
 
@@ -40,7 +53,8 @@ mentions as (
     select
         assistant_id,
         place,
-        variable
+        variable,
+        uses_count
     from trimmed
     where length(variable) between 1 and 100 and left(variable, 1) not in ('#', '/', '!', '>', '^', '&')
 ),
@@ -50,8 +64,8 @@ used as (
         assistant_id,
         variable,
         lower(variable) as variable_lower,
-        count(*) as uses_count,
-        string_agg(distinct place, ', ' order by place) as places
+        cast(sum(uses_count) as bigint) as uses_count,
+        array_to_string(list_sort(list(distinct place)), ', ') as places
     from mentions
     group by assistant_id, variable
 ),

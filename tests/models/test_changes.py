@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from support.warehouses import insert_rows, observe
 from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError
-from puretalk.models import checks, fingerprints, increments, parsed, references
+from puretalk.models import build, checks, fingerprints, increments, parsed, references
 from puretalk.models.build import BuildReport, build_models
 from puretalk.models.changes import NOTE_TABLE, Changes
+from puretalk.models.project import read_project
 
 MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)
 RUN_ONLY = Changes(frozenset({"sync_runs"}))
@@ -145,6 +147,45 @@ def test_new_sql_and_new_descriptions_arrive_with_any_changes(
     assert built(report) == {"staging.stg_users": "built", "marts.a": "built", "marts.b": "built"}
     comment = "SELECT comment FROM duckdb_tables() WHERE table_name = 'voices' AND schema_name = 'marts'"
     assert warehouse.execute(comment).fetchall() == [("Voices.",)]
+
+
+def test_a_contract_is_compared_again_only_after_sql_or_yaml_changed(
+    warehouse: duckdb.DuckDBPyConnection, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = "models: [{{name: voices, columns: [{{name: voice_id, data_type: {type}}}]}}]"
+    write(small / "marts/m.yml", contract.format(type="VARCHAR"))
+    build_models(warehouse, sql_dirs=[small])
+    insert_rows(warehouse, "voices", [{"voice_id": "v"}])
+    with counted(monkeypatch, (build, "compare_with_contract")) as called:
+        build_models(warehouse, sql_dirs=[small], changes=Changes(frozenset({"voices"})))
+    assert called == []
+    write(small / "marts/m.yml", contract.format(type="BIGINT"))
+    insert_rows(warehouse, "voices", [{"voice_id": "w"}])
+    with pytest.raises(CheckFailedError, match="voice_id is VARCHAR, not BIGINT"):
+        build_models(warehouse, sql_dirs=[small], changes=Changes(frozenset({"voices"})))
+
+
+def test_the_contract_of_a_users_model_is_always_compared(
+    warehouse: duckdb.DuckDBPyConnection, small: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    own = tmp_path_factory.mktemp("own")
+    prices = own / "prices.csv"
+    prices.write_text("price\n5\n")
+    write(own / "costs.sql", f"select v.voice_id, p.price from main.voices as v, read_csv('{prices}') as p")
+    columns = "[{name: voice_id, data_type: VARCHAR}, {name: price, data_type: BIGINT}]"
+    write(own / "m.yml", f"models: [{{name: costs, columns: {columns}}}]")
+    build_models(warehouse, sql_dirs=[small], user_dir=own)
+    prices.write_text("price\nhigh\n")
+    insert_rows(warehouse, "voices", [{"voice_id": "v"}])
+    with pytest.raises(CheckFailedError, match="price is VARCHAR, not BIGINT"):
+        build_models(warehouse, sql_dirs=[small], user_dir=own, changes=Changes(frozenset({"voices"})))
+
+
+def test_the_digest_of_a_project_depends_on_no_order(warehouse: duckdb.DuckDBPyConnection, small: Path) -> None:
+    project = read_project(warehouse, [small])
+    assert replace(project, models=project.models[::-1]).digest == project.digest
+    write(small / "marts/voices.sql", "select voice_id, name from main.voices")
+    assert read_project(warehouse, [small]).digest != project.digest
 
 
 # ---- when the changes are not enough

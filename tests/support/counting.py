@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from puretalk.demo import DemoApi
 
-#: What is counted → the function whose calls are counted.
+#: What is counted → the function whose calls are counted; a module comes before those that import the function by name.
 COUNTED: Final = {
     "JSON texts parsed": "puretalk.json_values:parse_json",
     "JSON texts written": "puretalk.json_values:canonical_json",
@@ -30,6 +30,7 @@ COUNTED: Final = {
     "requests": "puretalk.api.transport:Transport._send",
     "DuckDB files opened": "duckdb:connect",
     "inputs of models hashed": "puretalk.models.fingerprints:Fingerprints._hash_rows",
+    "contracts compared": "puretalk.models.contract:compare_with_contract",
     "models built": "puretalk.models.build:_make",
     "checks run": "puretalk.models.checks:_run_check",
 }

@@ -22,7 +22,7 @@ from puretalk.models.changes import Changes, Note, read_note, remove_note, write
 from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
 from puretalk.models.contract import compare_with_contract
-from puretalk.models.fingerprints import forget_build, record_build
+from puretalk.models.fingerprints import forget_builds, record_builds
 from puretalk.models.model import Model, name_failure, quote_relation, with_inputs
 from puretalk.models.parsed import ParsedFiles
 from puretalk.models.plan import Action, Plan, PlannedModel, Removal, plan
@@ -84,9 +84,8 @@ def build_models(
     planned = plan(connection, project, select=select, changes=changes, note=note)
     remove_note(connection)
     with _intermediate_tables(connection):
-        steps = tuple(
-            execute(connection, planned, describe_all=note is None or note.properties != project.properties.digest)
-        )
+        is_known = note is not None and note.project == project.digest
+        steps = tuple(execute(connection, planned, is_known=is_known))
         if select:
             return BuildReport(steps, ())
         planned.touched.settle()
@@ -103,21 +102,24 @@ def build_models(
     parsed.store(connection)
     write_note(
         connection,
-        Note(planned.fingerprints.queries, planned.views, frozenset(passed.digests), project.properties.digest),
+        Note(planned.fingerprints.queries, planned.views, frozenset(passed.digests), project.digest),
     )
     warnings = [result.message for result in results if result.failed]
     warnings += warn_of_old_sources(connection, project.properties)
     return BuildReport(steps, tuple(results), tuple(warnings))
 
 
-def execute(connection: duckdb.DuckDBPyConnection, planned: Plan, *, describe_all: bool = True) -> list[BuiltModel]:
-    """Does what the plan says and writes the comments: of all relations, or only of those that are created. Expects a
-    database `intermediate` for the temporary tables.
+def execute(connection: duckdb.DuckDBPyConnection, planned: Plan, *, is_known: bool = False) -> list[BuiltModel]:
+    """Does what the plan says and writes the comments. Expects a database `intermediate` for the temporary tables.
+
+    `is_known`: a finished build made all relations from the same SQL and YAML files. Then only relations that are
+    created get comments, and the columns that follow from these files are not compared with their contract again.
 
     The touched assistants are marked first and not settled: what a build that fails has updated, the next one updates
     again. Raises CheckFailedError where a model does not build or breaks its contract.
     """
     properties = planned.project.properties
+    settled = planned.project.find_settled() if is_known else frozenset()
     planned.touched.mark()
     _create_schemas(connection, planned.project.models)
     steps = []
@@ -125,22 +127,28 @@ def execute(connection: duckdb.DuckDBPyConnection, planned: Plan, *, describe_al
         _remove(connection, removal)
         if not removal.is_replaced:
             steps.append(BuiltModel(removal.relation, "removed", 0.0))
+    built = {
+        step.relation: step.fingerprint
+        for step in planned.models
+        if step.action is Action.BUILD and step.model.kind == "table"
+    }
+    forget_builds(connection, built)
     in_batches = [step for step in planned.models if planned.is_in_batches(step)]
     for action in (Action.UPDATE, Action.BUILD):
-        steps += _make_in_batches(connection, planned, [step for step in in_batches if step.action is action], action)
+        of_action = [step for step in in_batches if step.action is action]
+        steps += _make_in_batches(connection, planned, of_action, action, settled)
     for step in planned.models:
         if step in in_batches:
             continue
         if step.action is Action.KEEP:
             steps.append(BuiltModel(step.relation, "unchanged", 0.0))
         elif step.action in (Action.BUILD, Action.CREATE_VIEW):
-            steps.append(_make(connection, step.model, properties))
-            if step.model.kind == "table":
-                record_build(connection, step.relation, step.fingerprint)
+            steps.append(_make(connection, step.model, properties, settled))
+    record_builds(connection, built)
     described = [
-        step.model for step in planned.models if describe_all or step.action in (Action.BUILD, Action.CREATE_VIEW)
+        step.model for step in planned.models if not is_known or step.action in (Action.BUILD, Action.CREATE_VIEW)
     ]
-    write_comments(connection, described, properties, are_new=not describe_all)
+    write_comments(connection, described, properties, are_new=is_known)
     return steps
 
 
@@ -160,7 +168,11 @@ def _find_changed(planned: Plan, changes: Changes) -> Callable[[str], bool]:
 
 
 def _make_in_batches(
-    connection: duckdb.DuckDBPyConnection, planned: Plan, steps: Sequence[PlannedModel], action: Action
+    connection: duckdb.DuckDBPyConnection,
+    planned: Plan,
+    steps: Sequence[PlannedModel],
+    action: Action,
+    settled: Collection[str],
 ) -> list[BuiltModel]:
     """Makes incremental models: of the touched assistants (UPDATE) or of all (BUILD), a batch of them at a time, so
     that memory is bounded. The models are made in a small warehouse that holds no others, and the rows that come out
@@ -170,13 +182,10 @@ def _make_in_batches(
     touched = planned.touched
     models = with_inputs(planned.project.models, [step.model for step in steps])
     seconds, rows = dict.fromkeys(steps, 0.0), dict.fromkeys(steps, 0)
-    if action is Action.BUILD:
-        for step in steps:
-            forget_build(connection, step.relation)
     for batch in range(touched.divide(all_assistants=action is Action.BUILD)):
         with touched.small_warehouse(batch):
             _create_schemas(connection, models)
-            made = {model.relation: _make(connection, model, planned.project.properties) for model in models}
+            made = {model.relation: _make(connection, model, planned.project.properties, settled) for model in models}
             for step in steps:
                 start = time.perf_counter()
                 if action is Action.BUILD and batch == 0:
@@ -185,35 +194,36 @@ def _make_in_batches(
                     touched.replace_rows(step.relation)
                 seconds[step] += made[step.relation].seconds + time.perf_counter() - start
                 rows[step] += made[step.relation].rows or 0
-    if action is Action.BUILD:
-        for step in steps:
-            record_build(connection, step.relation, step.fingerprint)
     outcome: Outcome = "updated" if action is Action.UPDATE else "built"
     return [BuiltModel(step.relation, outcome, seconds[step], rows[step]) for step in steps]
 
 
-def _make(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> BuiltModel:
-    """Creates the model's relation in the current database, from what it reads there."""
+def _make(
+    connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties, settled: Collection[str]
+) -> BuiltModel:
+    """Creates the model's relation in the current database, from what it reads there. The columns of the `settled`
+    relations are known to be as promised."""
     start = time.perf_counter()
     kind = "VIEW" if model.kind == "view" else "TABLE"
     relation = quote_relation(model.relation)
     rows = None
     try:
-        connection.execute(f"CREATE OR REPLACE {kind} {relation} AS\n{model.sql}").fetchall()
+        answer = connection.execute(f"CREATE OR REPLACE {kind} {relation} AS\n{model.sql}").fetchall()
         if kind == "TABLE":
-            [(rows,)] = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()
+            [(rows,)] = answer
     except duckdb.OutOfMemoryException:
         raise  # the SQL is not at fault
     except duckdb.Error as error:
         raise name_failure(model, error) from error
-    compare_with_contract(connection, model, properties)
+    if model.relation not in settled:
+        compare_with_contract(connection, model, properties)
     return BuiltModel(model.relation, "built", time.perf_counter() - start, rows)
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:
     kind = "VIEW" if removal.action is Action.REMOVE_VIEW else "TABLE"
     connection.execute(f"DROP {kind} IF EXISTS {quote_relation(removal.relation)}")
-    forget_build(connection, removal.relation)
+    forget_builds(connection, [removal.relation])
 
 
 def _create_schemas(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import duckdb
 
@@ -59,14 +59,14 @@ class Note:
     """What a finished build knew.
 
     `queries`: a digest of a SELECT over the normalized layer → the fingerprint of its rows. `views`: relation → digest
-    of its SQL. `passed`: digests of the checks that found no row. `properties`: digest of the YAML files whose
-    descriptions are the comments.
+    of its SQL. `passed`: digests of the checks that found no row. `project`: digest of the SQL and YAML files, from
+    which the columns and comments of all relations follow.
     """
 
     queries: Mapping[str, str] = field(default_factory=dict)
     views: Mapping[str, str] = field(default_factory=dict)
     passed: frozenset[str] = frozenset()
-    properties: str = ""
+    project: str = ""
 
 
 def read_note(connection: duckdb.DuckDBPyConnection, changes: Changes) -> Note | None:
@@ -86,7 +86,7 @@ def read_note(connection: duckdb.DuckDBPyConnection, changes: Changes) -> Note |
     untouched = sorted(TABLES.keys() - changes.tables)
     if _count_rows(connection, untouched) != {name: note["rows"].get(name) for name in untouched}:
         return None
-    return Note(note["queries"], note["views"], frozenset(note["passed"]), note["properties"])
+    return Note(note["queries"], note["views"], frozenset(note["passed"]), note["project"])
 
 
 def remove_note(connection: duckdb.DuckDBPyConnection) -> None:
@@ -104,7 +104,7 @@ def write_note(connection: duckdb.DuckDBPyConnection, note: Note) -> None:
             "queries": dict(note.queries),
             "views": dict(note.views),
             "passed": sorted(note.passed),
-            "properties": note.properties,
+            "project": note.project,
         }
     )
     connection.execute(f"INSERT INTO {NOTE_TABLE} VALUES (?)", [text])
@@ -119,7 +119,7 @@ def digest(*parts: str) -> str:
 def _basis() -> str:
     """On what a note rests besides the rows: hashes differ between versions of DuckDB, and carrying over rewrites
     rows."""
-    return digest(duckdb.__version__, VERSION, repr(CURRENT), repr(TABLES))
+    return digest(duckdb.__version__, VERSION, repr(CURRENT), repr(TABLES), *(entry.name for entry in fields(Note)))
 
 
 def _count_rows(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str, int | None]:

@@ -142,7 +142,7 @@ def warn_of_old_sources(connection: duckdb.DuckDBPyConnection, properties: Prope
 def _run_check(connection: duckdb.DuckDBPyConnection, check: Model) -> CheckResult:
     start = time.perf_counter()
     try:
-        rows = _rows(connection, f"SELECT count(*) OVER (), * FROM (\n{check.sql}\n) LIMIT {_SAMPLES}")
+        rows = _find_rows(connection, check.sql)
     except duckdb.OutOfMemoryException:
         raise  # the SQL is not at fault
     except duckdb.Error as error:
@@ -178,7 +178,7 @@ def _test_model(
             count, samples = 0, []
         else:
             query = _failing_rows(test, model, by_name)
-            samples = _rows(connection, f"SELECT count(*) OVER (), * FROM ({query}) LIMIT {_SAMPLES}")
+            samples = _find_rows(connection, query)
             count = int(samples[0][0]) if samples else 0
         seconds = time.perf_counter() - start
         yield CheckResult(name, count, tuple(_show(row[1:]) for row in samples), seconds, test.severity)
@@ -221,6 +221,13 @@ def _names(test: DataTest) -> str:
 def _show(row: Sequence[Any]) -> str:
     text = ", ".join("NULL" if value is None else str(value) for value in row[:_SAMPLE_COLUMNS])
     return text if len(text) <= _SAMPLE_CHARACTERS else f"{text[:_SAMPLE_CHARACTERS]}…"
+
+
+def _find_rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    """The first rows of a query, each after the number of all of them; they are counted only where there is one."""
+    if not _rows(connection, f"SELECT * FROM (\n{query}\n) LIMIT 1"):
+        return []
+    return _rows(connection, f"SELECT count(*) OVER (), * FROM (\n{query}\n) LIMIT {_SAMPLES}")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -35,7 +35,7 @@ def write_comments(
 
     `are_new`: the relations have just been created, so they have no comments; reading those of all takes longer.
     """
-    now = _list_columns(connection, models) if are_new else _read_comments(connection)
+    now = _list_columns(connection, models, properties) if are_new else _read_comments(connection)
     by_relation = {model.relation: model for model in models}
     statements = []
     for model in models:
@@ -64,14 +64,15 @@ def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str
 
 
 def _list_columns(
-    connection: duckdb.DuckDBPyConnection, models: Sequence[Model]
+    connection: duckdb.DuckDBPyConnection, models: Sequence[Model], properties: Properties
 ) -> dict[tuple[str, str | None], str | None]:
     """The columns of the models, as `_read_comments` gives them where there are no comments."""
     return {
         (model.relation, column): None
         for model in models
         if model.kind != "temporary"
-        for column, *_ in connection.execute(f"DESCRIBE {quote_relation(model.relation)}").fetchall()
+        for column in properties.model(model.name).types
+        or [name for name, *_ in connection.execute(f"DESCRIBE {quote_relation(model.relation)}").fetchall()]
     }
 
 

@@ -20,7 +20,7 @@ def compare_with_contract(connection: duckdb.DuckDBPyConnection, model: Model, p
             f"{model.path}: the model has no column {', '.join(missing)}, but {promised.path} describes it.",
             action=EDIT_ACTION,
         )
-    types = {column.name: column.data_type for column in promised.columns if column.data_type}
+    types = promised.types
     if not types:
         return
     wrong = [f"{name} is {actual[name]}, not {type_}" for name, type_ in types.items() if actual[name] != type_]

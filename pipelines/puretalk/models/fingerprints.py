@@ -8,7 +8,7 @@ again because of a row or a column that the view leaves out. The SELECT is asked
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import duckdb
@@ -133,14 +133,21 @@ def read_builds(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
     return dict(connection.execute(f"SELECT relation, fingerprint FROM {BUILDS_TABLE}").fetchall())
 
 
-def record_build(connection: duckdb.DuckDBPyConnection, relation: str, fingerprint: str | None) -> None:
-    """A table has just been built."""
-    connection.execute(f"INSERT OR REPLACE INTO {BUILDS_TABLE} VALUES (?, ?, now())", [relation, fingerprint])
+def record_builds(connection: duckdb.DuckDBPyConnection, built: Mapping[str, str | None]) -> None:
+    """These tables have just been built; none of them is recorded. Table → fingerprint."""
+    if built:
+        connection.execute(
+            f"INSERT INTO {BUILDS_TABLE} SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), now()",
+            [list(built), list(built.values())],
+        )
 
 
-def forget_build(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
-    """A table has been removed."""
-    connection.execute(f"DELETE FROM {BUILDS_TABLE} WHERE relation = ?", [relation])
+def forget_builds(connection: duckdb.DuckDBPyConnection, relations: Collection[str]) -> None:
+    """These tables have been removed, or are about to be built."""
+    if relations:
+        connection.execute(
+            f"DELETE FROM {BUILDS_TABLE} WHERE relation IN (SELECT unnest(?::VARCHAR[]))", [[*relations]]
+        )
 
 
 def _hash(*parts: str) -> str:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.models.model import Model, order_models, read_models, sql_folder
+from puretalk.catalogue import TABLES
+from puretalk.models.changes import digest
+from puretalk.models.model import RESERVED_SCHEMAS, Model, order_models, read_models, sql_folder
 from puretalk.models.parsed import ParsedFiles
 from puretalk.models.properties import Properties, read_properties
+from puretalk.schema import SCHEMA, STORAGE_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,21 @@ class Project:
     models: tuple[Model, ...]
     checks: tuple[Model, ...]
     properties: Properties
+
+    @property
+    def digest(self) -> str:
+        """A hash of the SQL of all models, and of the YAML files."""
+        return digest(self.properties.digest, *sorted(f"{model.relation}\x1f{model.sql}" for model in self.models))
+
+    def find_settled(self) -> frozenset[str]:
+        """Our relations whose columns follow from the SQL of the project and from the catalogue alone. A user's own
+        model may also read files, whose columns are what they are today."""
+        known = {f"{schema}.{name}" for schema in (SCHEMA, STORAGE_SCHEMA) for name in TABLES}
+        for model in self.models:
+            reads_known = all(reference.relation in known for reference in model.references)
+            if model.schema in RESERVED_SCHEMAS and reads_known:
+                known.add(model.relation)
+        return frozenset(known)
 
     def is_incremental(self, model: Model) -> bool:
         """Whether the model is a table whose rows can be built for the changed assistants alone."""

@@ -81,6 +81,11 @@ class ModelProperties:
     is_incremental: bool = False
     is_view: bool = False
 
+    @property
+    def types(self) -> dict[str, str]:
+        """The type of each column; where any is given, these are all columns of the model, in their order."""
+        return {column.name: column.data_type for column in self.columns if column.data_type}
+
 
 @dataclass(frozen=True)
 class SourceFreshness:
