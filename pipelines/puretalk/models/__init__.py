@@ -16,4 +16,5 @@ A file imports only files above it in this list:
 - `plan`: what has to be done to each model, and why.
 - `build`: executes a plan; `build_models` is the entry point for other rooms.
 - `dictionary`: the data dictionary as Markdown and HTML.
+- `dbt_export`: the models as a dbt project.
 """
