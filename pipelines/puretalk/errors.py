@@ -24,6 +24,7 @@ EXIT_USAGE = 2
 EXIT_INCOMPLETE = 9
 EXIT_HELD = 10
 EXIT_STALE = 11
+EXIT_INTERRUPTED = 130
 
 #: What each exit code of the command line means. `puretalk sync --help` prints it; a test compares it with
 #: docs/operations.md.
@@ -41,8 +42,8 @@ EXIT_CODES: dict[int, str] = {
     EXIT_HELD: (
         "published, but a person must look first: a mass deletion is held back, or the key belongs to another account"
     ),
-    EXIT_STALE: "status --check: the published snapshot is too old or missing",
-    130: "stopped by SIGINT (143: by SIGTERM); nothing was published",
+    EXIT_STALE: "status --check: the published snapshot is too old, missing or not as it was published",
+    EXIT_INTERRUPTED: "stopped by SIGINT (143: by SIGTERM); nothing was published",
 }
 
 

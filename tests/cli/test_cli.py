@@ -11,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from support.commandline import MEASURED, PURETALK, CommandLine
@@ -174,6 +175,26 @@ def test_a_wrong_query_is_the_users_not_ours(synced: CommandLine) -> None:
     assert "Traceback" not in ended.error
 
 
+def test_a_snapshot_that_another_program_wrote_to_is_not_called_unharmed(synced_data: Path, tmp_path: Path) -> None:
+    command = CommandLine(synced_data, tmp_path)
+    assert command.in_this_process("status", "--check", "--max-age", "2h").exit_code == 0
+    assert command("sync").message[1].endswith(" UTC, unharmed.")
+    snapshot = (synced_data / "puretalk.duckdb").resolve()
+    seal = snapshot.with_name(f"{snapshot.name}.seal")
+    sealed = seal.read_text()
+    seal.unlink()
+    assert "unharmed" not in command("sync").error, "nothing proves it"
+    assert command.in_this_process("status", "--check", "--max-age", "2h").exit_code == 0
+    seal.write_text(sealed)
+    snapshot.chmod(0o640)
+    with duckdb.connect(str(snapshot)) as connection:
+        connection.execute("DELETE FROM main.assistants")
+    checked = command.in_this_process("status", "--check", "--max-age", "2h")
+    assert (checked.exit_code, checked.output) == (11, "")
+    assert "was written to after it was published" in checked.error
+    assert command("sync").message[1].endswith(" UTC, which was written to or cannot be verified.")
+
+
 def test_a_query_cannot_change_what_is_published(synced: CommandLine) -> None:
     ended = synced("query", "DELETE FROM main.assistants")
     assert ended.exit_code == 2
@@ -202,8 +223,6 @@ def test_reading_before_the_first_sync_says_what_to_do(tmp_path: Path) -> None:
 
 def test_the_published_file_opens_in_plain_duckdb_under_its_own_name(synced: CommandLine) -> None:
     """DuckDB names the catalog after the file: nothing that is stored in it may depend on that name."""
-    import duckdb
-
     with duckdb.connect(str(synced.data_dir / "puretalk.duckdb"), read_only=True) as connection:
         relations = connection.execute(
             "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"

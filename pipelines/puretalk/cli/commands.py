@@ -175,7 +175,12 @@ def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it machine-readable.")
-@click.option("--check", "is_check", is_flag=True, help=f"For monitoring: exit {EXIT_STALE} when it is too old.")
+@click.option(
+    "--check",
+    "is_check",
+    is_flag=True,
+    help=f"For monitoring: exit {EXIT_STALE} when it is too old, or not as it was published.",
+)
 @click.option("--max-age", default="24h", show_default=True, help="With --check: how old it may be (90m, 2h, 1d).")
 @settings_options
 def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, debug: bool) -> None:

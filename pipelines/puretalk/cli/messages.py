@@ -71,18 +71,23 @@ def scrub(text: str, settings: Settings | None) -> str:
 
 
 def describe_state(settings: Settings | None) -> str:
-    """What readers get now."""
+    """What readers get now. "Unharmed" is said only of a snapshot whose seal was verified."""
     if settings is None:
         return "nothing was touched."
     try:
         from puretalk.warehouse.snapshots import SnapshotStore
 
-        current = [snapshot for snapshot in SnapshotStore(settings.data_dir).list_snapshots() if snapshot.is_current]
+        store = SnapshotStore(settings.data_dir)
+        if not store.is_published():
+            return "nothing has been published yet; nothing was changed."
+        current = next((snapshot for snapshot in store.list_snapshots() if snapshot.is_current), None)
+        is_intact = current is not None and store.is_intact(current.path)
     except (OSError, PuretalkError):
+        current, is_intact = None, False
+    if current is None:
         return "the published snapshot could not be read."
-    if not current:
-        return "nothing has been published yet; nothing was changed."
-    return f"readers still get the snapshot of {current[0].created_at:%Y-%m-%d %H:%M:%S} UTC, unharmed."
+    moment = f"readers still get the snapshot of {current.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{moment}, unharmed." if is_intact else f"{moment}, which was written to or cannot be verified."
 
 
 def explain_exit_codes() -> str:
