@@ -1,6 +1,7 @@
 """The errors that puretalk raises on purpose, classified by who has to act.
 
     PuretalkError
+    ├── UsageError                 2  who typed the command: the SQL is wrong, a name fits several assistants
     ├── RetryLaterError            3  no action: the next scheduled run will most likely succeed (network, 5xx, 429)
     ├── ConfigurationError         4  the owner of the settings
     │   └── KeyRejectedError       4  the owner of the API key (401, 403)
@@ -61,6 +62,13 @@ class PuretalkError(Exception):
         super().__init__(message)
         self.message = message
         self.action = action or self.default_action
+
+
+class UsageError(PuretalkError):
+    """What was typed cannot be done: wrong SQL, a name that fits several assistants. Says how to get help by itself."""
+
+    exit_code = EXIT_USAGE
+    default_action = ""
 
 
 class RetryLaterError(PuretalkError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from puretalk.errors import EXIT_BUG, EXIT_CODES, PuretalkError
+from puretalk.errors import EXIT_BUG, EXIT_CODES, EXIT_INTERRUPTED, PuretalkError, UsageError
 from puretalk.schema import SCHEMA
 from puretalk.settings import Settings
 
@@ -24,7 +24,7 @@ _DOCS = "docs/operations.md"
 
 def print_failure(message: str, state: str, action: str, exit_code: int) -> None:
     """The message at 3 a.m., on stderr: what failed, what state the data is in, what to do, where to read more."""
-    _print_error(f"puretalk: {message.rstrip('.')}.")
+    _print_error(f"puretalk: {message if message.endswith('?') else message.rstrip('.') + '.'}")
     _print_error(f"State: {state}")
     _print_error(f"Do: {action}")
     _print_error(f"More: {_DOCS} (exit code {exit_code})")
@@ -45,6 +45,8 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
     """Turn errors into the four lines and the exit code of their kind."""
     try:
         yield
+    except UsageError as error:  # click tells these, as it tells a wrong option
+        raise click.UsageError("\n".join(filter(None, (error.message, error.action)))) from error
     except PuretalkError as error:
         if debug:
             raise
@@ -52,6 +54,8 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
         sys.exit(error.exit_code)
     except click.exceptions.ClickException:
         raise
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
