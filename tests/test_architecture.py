@@ -35,7 +35,7 @@ LIBRARIES = {
     "httpx": {"api/origin.py", "api/transport.py"},
     "tenacity": {"api/retries.py"},
     "dlt": {"sync/source.py", "sync/destination.py"},
-    "pyarrow": {"warehouse", "sync/source.py", "dashboard"},
+    "pyarrow": {"warehouse", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
     "rich": {"cli/progress.py"},
