@@ -126,9 +126,9 @@ def test_a_screen_shows_what_fits_and_says_what_does_not(connection: duckdb.Duck
     assert "value 29" in cut
     assert "value 15" not in cut
     assert cut.splitlines()[-1].startswith("… marks what does not fit this terminal; `--format csv`")
-    turned = render_screen(connection.sql(wide.format(rows=1)), 80)
-    assert [f"value {n} " in turned for n in range(30)] == [True] * 30
-    assert "…" not in turned
+    transposed = render_screen(connection.sql(wide.format(rows=1)), 80)
+    assert [f"value {n} " in transposed for n in range(30)] == [True] * 30
+    assert "…" not in transposed
     narrow = render_screen(connection.sql("SELECT 'short' AS word"), 80)
     assert "short" in narrow
     assert "…" not in narrow

@@ -55,7 +55,8 @@ def render_result(result: duckdb.DuckDBPyRelation, form: Format) -> bytes:
 def render_screen(result: duckdb.DuckDBPyRelation, width: int) -> str:
     """The result as the table of the duckdb command line, for a terminal of that many characters.
 
-    Columns that do not fit are left out, with a note. A single row that does not fit is turned: a line for each column.
+    Columns that do not fit are left out, with a note. A single row that does not fit is transposed: a line for each
+    column.
     """
     text = _draw(result, width, duckdb.RenderMode.ROWS)
     if " columns (" in text.rpartition("\n  ")[2] and len(result) == 1:
