@@ -35,7 +35,7 @@ LIBRARIES = {
     "httpx": {"api/origin.py", "api/transport.py"},
     "tenacity": {"api/retries.py"},
     "dlt": {"sync/source.py", "sync/destination.py"},
-    "pyarrow": {"warehouse", "sync/source.py", "dashboard"},
+    "pyarrow": {"warehouse", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
     "rich": {"cli/progress.py"},
@@ -97,6 +97,7 @@ def test_a_library_is_known_only_where_it_belongs() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert puretalk.__all__ == ["__version__", "connect", "puretalk_source", "read", "table"]
+    assert dir(puretalk) == sorted(puretalk.__all__)
     for name in puretalk.__all__:
         assert getattr(puretalk, name) is not None
 

@@ -35,3 +35,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"puretalk.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'puretalk' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, also those that are not loaded yet."""
+    return sorted(__all__)

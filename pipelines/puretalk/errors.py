@@ -1,6 +1,7 @@
 """The errors that puretalk raises on purpose, classified by who has to act.
 
     PuretalkError
+    ├── UsageError                 2  who typed the command: the SQL is wrong, a name fits several assistants
     ├── RetryLaterError            3  no action: the next scheduled run will most likely succeed (network, 5xx, 429)
     ├── ConfigurationError         4  the owner of the settings
     │   └── KeyRejectedError       4  the owner of the API key (401, 403)
@@ -24,6 +25,7 @@ EXIT_USAGE = 2
 EXIT_INCOMPLETE = 9
 EXIT_HELD = 10
 EXIT_STALE = 11
+EXIT_INTERRUPTED = 130
 
 #: What each exit code of the command line means. `puretalk sync --help` prints it; a test compares it with
 #: docs/operations.md.
@@ -41,8 +43,8 @@ EXIT_CODES: dict[int, str] = {
     EXIT_HELD: (
         "published, but a person must look first: a mass deletion is held back, or the key belongs to another account"
     ),
-    EXIT_STALE: "status --check: the published snapshot is too old or missing",
-    130: "stopped by SIGINT (143: by SIGTERM); nothing was published",
+    EXIT_STALE: "status --check: the published snapshot is too old, missing or not as it was published",
+    EXIT_INTERRUPTED: "stopped by SIGINT (143: by SIGTERM); nothing was published",
 }
 
 
@@ -60,6 +62,13 @@ class PuretalkError(Exception):
         super().__init__(message)
         self.message = message
         self.action = action or self.default_action
+
+
+class UsageError(PuretalkError):
+    """What was typed cannot be done: wrong SQL, a name that fits several assistants. Says how to get help by itself."""
+
+    exit_code = EXIT_USAGE
+    default_action = ""
 
 
 class RetryLaterError(PuretalkError):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import time
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from support.commandline import MEASURED, PURETALK, CommandLine
@@ -82,26 +82,11 @@ def test_a_full_refresh_writes_everything_and_makes_no_history(synced_data: Path
 def test_on_a_terminal_a_sync_shows_its_progress_and_what_it_did(
     synced_data: Path, tmp_path: Path, api: DemoApi
 ) -> None:
-    command = CommandLine(synced_data, tmp_path, api)
-    controller, terminal = pty.openpty()
-    environment = command.environment(TERM="xterm", COLUMNS="120")
-    process = subprocess.Popen([PURETALK, "sync"], env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
-    os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            part = os.read(controller, 65536)
-        except OSError:  # Linux says so when the last one closed the terminal
-            break
-        if not part:
-            break
-        shown += part
-    os.close(controller)
-    assert process.wait() == 0
-    text = shown.decode()
-    assert "reading the account" in text
-    assert "3/3" in text
-    assert "synced 7 assistants" in text
+    ended = CommandLine(synced_data, tmp_path, api).on_a_terminal("sync", TERM="xterm", COLUMNS="120")
+    assert ended.exit_code == 0
+    assert "reading the account" in ended.output
+    assert "3/3" in ended.output
+    assert "synced 7 assistants" in ended.output
 
 
 def test_the_demo_needs_no_key_and_does_not_touch_the_real_warehouse(tmp_path: Path) -> None:
@@ -174,10 +159,215 @@ def test_a_wrong_query_is_the_users_not_ours(synced: CommandLine) -> None:
     assert "Traceback" not in ended.error
 
 
+def test_a_query_comes_from_an_argument_a_file_or_stdin(synced: CommandLine, tmp_path: Path) -> None:
+    sql = "-- how many?\nSELECT count(*) AS n FROM puretalk.assistants"
+    file = tmp_path / "how many.sql"
+    file.write_bytes(f"\ufeff{sql}".encode())
+    ask = synced.in_this_process
+    asked = [
+        ask("query", sql),
+        ask("query", "--format", "csv", sql, "--limit", "5"),
+        ask("query", "-f", str(file)),
+        ask("query", stdin=sql),
+        ask("query", "-", stdin=sql),
+        ask("query", "-f", "-", stdin=sql),
+    ]
+    assert [(ended.exit_code, ended.output) for ended in asked] == [(0, "n\n7\n")] * len(asked)
+    script = f"echo 'SELECT 1 AS n' | '{PURETALK}' query"
+    ended = subprocess.run(["sh", "-c", script], env=synced.environment(), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "n\n1\n", "")
+
+
+def test_the_examples_of_the_reporting_docs_run_as_they_are_written(synced: CommandLine) -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs" / "reporting.md"
+    examples = re.findall(r"```sql\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
+    assert [example for example in examples if example.startswith("-- ")], "with a comment first"
+    for example in examples:
+        assert synced.in_this_process("query", example).exit_code == 0
+
+
+def test_a_query_without_usable_sql_is_the_users_error(synced: CommandLine, tmp_path: Path) -> None:
+    ask = synced.in_this_process
+    latin = tmp_path / "latin.sql"
+    latin.write_bytes("SELECT 'é'".encode("latin-1"))
+    for ended, words in {
+        ask("query"): "there is no SQL statement",
+        ask("query", "-- nothing"): "there is no SQL statement",
+        ask("query", "SELECT 1; SELECT 2"): "there are 2 SQL statements; `puretalk query` runs one",
+        ask("query", "SELECT 1", "-f", str(latin)): "SQL is given twice",
+        ask("query", "-f", str(latin)): "cannot be read as UTF-8 text",
+        ask("query", "-f", str(tmp_path / "missing.sql")): "does not exist",
+        ask("query", "SELECT 1", "--limt", "5"): "Did you mean '--limit'?",
+    }.items():
+        assert (ended.exit_code, ended.output) == (2, "")
+        assert words in ended.error
+
+
+def test_times_are_utc_unless_those_of_this_machine_are_asked_for(synced: CommandLine) -> None:
+    sql = "SELECT max(updated_at) AS moment FROM puretalk.assistants"
+    utc = synced("query", sql, TZ="America/New_York")
+    local = synced("query", sql, "--local", TZ="America/New_York")
+    assert utc.output == "moment\n2026-11-01 09:00:00+00:00\n"
+    assert local.output == "moment\n2026-11-01 04:00:00-05:00\n"
+
+
+def test_a_file_is_written_in_the_form_of_its_name_or_not_at_all(synced: CommandLine, tmp_path: Path) -> None:
+    ask = synced.in_this_process
+    written = {}
+    for name in ("n.csv", "n.TSV", "n.json", "n.jsonl", "n.ndjson", "n.md"):
+        assert ask("query", "SELECT 1 AS n, 2 AS m", "--out", str(tmp_path / name)).exit_code == 0
+        written[name] = (tmp_path / name).read_text()
+    assert written == {
+        "n.csv": "n,m\n1,2\n",
+        "n.TSV": "n\tm\n1\t2\n",
+        "n.json": '[{"n":1,"m":2}]\n',
+        "n.jsonl": '{"n":1,"m":2}\n',
+        "n.ndjson": '{"n":1,"m":2}\n',
+        "n.md": "|   n |   m |\n|----:|----:|\n|   1 |   2 |\n",
+    }
+    for name in ("n.xlsx", "n"):
+        refused = ask("query", "SELECT 1 AS n", "--out", str(tmp_path / name))
+        assert refused.exit_code == 2
+        assert "Use .csv, .tsv, .json" in refused.error
+        assert not (tmp_path / name).exists()
+    assert ask("query", "SELECT 1 AS n", "--format", "csv", "--out", str(tmp_path / "n")).exit_code == 0
+    assert (tmp_path / "n").read_text() == "n\n1\n"
+
+
+@pytest.mark.parametrize("arguments", [("query", "SELECT 1"), ("tables",), ("docs",)])
+def test_a_folder_that_is_missing_is_an_error_of_the_setting(
+    synced: CommandLine, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    target = tmp_path / "missing" / "out.md"
+    ended = synced.in_this_process(*arguments, "--out", str(target))
+    assert ended.exit_code == 4
+    assert ended.message[0] == f"puretalk: {target} cannot be written: No such file or directory."
+
+
+def test_a_terminal_gets_a_table_and_a_pager_where_it_is_longer_than_the_screen(
+    synced: CommandLine, tmp_path: Path
+) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\nsed 's/^/paged: /'\n")
+    pager.chmod(0o755)
+    short = synced.on_a_terminal("query", "SELECT name FROM puretalk.assistants", PAGER=str(pager))
+    assert short.exit_code == 0
+    assert "paged" not in short.output
+    assert short.output.startswith("┌─")
+    long = synced.on_a_terminal("query", "FROM range(40)", PAGER=str(pager))
+    lines = long.output.splitlines()
+    assert len(lines) > 40
+    assert all(line.startswith("paged: ") for line in lines)
+    assert "paged" not in synced("query", "FROM range(40)", PAGER=str(pager)).output, "no terminal, no pager"
+
+
+def test_what_does_not_fit_a_terminal_is_said_and_a_file_has_it_all(synced: CommandLine) -> None:
+    sql = "SELECT * FROM puretalk.assistants"
+    shown = synced.on_a_terminal("query", sql, PAGER="cat").output
+    columns = len(puretalk.table("assistants", data_dir=synced.data_dir).columns)
+    assert f"{columns} columns (" in shown
+    assert "… marks what does not fit this terminal" in shown
+    assert synced("query", sql).output.partition("\n")[0].count(",") == columns - 1
+
+
+def test_the_tables_are_listed_with_rows_and_meaning(synced: CommandLine) -> None:
+    listed = {row["name"]: row for row in synced.in_this_process("tables", "--format", "json").json()}
+    assert (listed["assistants"]["rows"], listed["dim_assistants"]["rows"]) == (7, 7)
+    assert listed["dim_assistants"]["schema"] == "marts"
+    assert listed["stg_assistants"]["kind"] == "view"
+    assert listed["dim_assistants"]["description"].startswith("One row: an assistant, live or deleted.")
+    assert all(row["description"] for row in listed.values())
+    assert not [name for name in listed if name.startswith("_dlt")]
+    assert synced("tables").output.startswith("schema,name,kind,rows,description\n")
+
+
+@pytest.mark.parametrize("name", ["dim_users", "marts.dim_users", "{database}.marts.dim_users"])
+def test_a_table_is_described_column_by_column(synced: CommandLine, name: str) -> None:
+    database = (synced.data_dir / "puretalk.duckdb").resolve().stem
+    described = synced.in_this_process("tables", name.format(database=database), "--format", "json").json()
+    assert [row["name"] for row in described] == list(puretalk.table("dim_users", data_dir=synced.data_dir).columns)
+    [email] = [row for row in described if row["name"] == "email"]
+    assert email == {"name": "email", "type": "VARCHAR", "description": "E-mail address."}
+    missing = synced.in_this_process("tables", "dim_user")
+    assert missing.exit_code == 4
+    assert "there is no table 'dim_user'; did you mean dim_users" in missing.error
+
+
+def test_the_prompt_answers_statement_after_statement(synced: CommandLine) -> None:
+    typed = [
+        "SELECT 'one;",
+        "more' AS a; SELECT 2 AS b;",
+        "SELEC 1;",
+        "DROP TABLE main.assistants;",
+        ".tables dim_users",
+        "SELECT count(*) AS live FROM puretalk.assistants;",
+        ".quit",
+    ]
+    ended = synced.on_a_terminal("sql", typed="".join(f"{line}\n" for line in typed), PATH="/usr/bin:/bin", LINES="200")
+    assert ended.exit_code == 0
+    found = [
+        r"puretalk [\d.]+, read-only",
+        r"│ one;\\nmore │",
+        r"│ +2 │",
+        r'syntax error at or near "SELEC"',
+        "read-only: this is a published snapshot, and DROP would change it",
+        "│ E-mail address. ",
+        r"│ +7 │",
+    ]
+    position = 0
+    for words in found:
+        match = re.compile(words).search(ended.output, position)
+        assert match, (words, ended.output)
+        position = match.end()
+    assert synced("sql").exit_code == 2, "not on a terminal"
+
+
+def test_the_program_duckdb_takes_the_place_of_the_prompt_where_it_is_installed(
+    synced: CommandLine, tmp_path: Path
+) -> None:
+    program = tmp_path / "duckdb"
+    program.write_text('#!/bin/sh\nfor argument; do echo "[$argument]"; done\n')
+    program.chmod(0o755)
+    ended = synced.on_a_terminal("sql", PATH=f"{tmp_path}:/usr/bin:/bin")
+    snapshot = (synced.data_dir / "puretalk.duckdb").resolve()
+    assert ended.exit_code == 0
+    assert ended.output.splitlines() == ["[-readonly]", "[-cmd]", "[SET TimeZone = 'UTC']", f"[{snapshot}]"]
+
+
+def test_the_beginning_of_an_id_is_enough_unless_several_begin_so(synced: CommandLine) -> None:
+    ids = sorted(puretalk.table("assistants", data_dir=synced.data_dir)["assistant_id"])
+    by_first = {first: [each for each in ids if each.startswith(first)] for first in {each[0] for each in ids}}
+    first, several = next(item for item in by_first.items() if len(item[1]) > 1)
+    assert several[0] in synced.in_this_process("explain", several[0][:13]).output
+    ended = synced.in_this_process("explain", first)
+    assert (ended.exit_code, ended.output) == (2, "")
+    assert [line.split()[0] for line in ended.message if line.startswith("  ")] == several
+
+
+def test_a_snapshot_that_another_program_wrote_to_is_not_called_unharmed(synced_data: Path, tmp_path: Path) -> None:
+    command = CommandLine(synced_data, tmp_path)
+    assert command.in_this_process("status", "--check", "--max-age", "2h").exit_code == 0
+    assert command("sync").message[1].endswith(" UTC, unharmed.")
+    snapshot = (synced_data / "puretalk.duckdb").resolve()
+    seal = snapshot.with_name(f"{snapshot.name}.seal")
+    sealed = seal.read_text()
+    seal.unlink()
+    assert "unharmed" not in command("sync").error, "nothing proves it"
+    assert command.in_this_process("status", "--check", "--max-age", "2h").exit_code == 0
+    seal.write_text(sealed)
+    snapshot.chmod(0o640)
+    with duckdb.connect(str(snapshot)) as connection:
+        connection.execute("DELETE FROM main.assistants")
+    checked = command.in_this_process("status", "--check", "--max-age", "2h")
+    assert (checked.exit_code, checked.output) == (11, "")
+    assert "was written to after it was published" in checked.error
+    assert command("sync").message[1].endswith(" UTC, which was written to or cannot be verified.")
+
+
 def test_a_query_cannot_change_what_is_published(synced: CommandLine) -> None:
     ended = synced("query", "DELETE FROM main.assistants")
     assert ended.exit_code == 2
-    assert "read-only" in ended.error
+    assert "read-only: this is a published snapshot" in ended.error
     assert synced.in_this_process("query", "SELECT count(*) AS n FROM puretalk.assistants").output == "n\n7\n"
 
 
@@ -200,10 +390,17 @@ def test_reading_before_the_first_sync_says_what_to_do(tmp_path: Path) -> None:
     assert "puretalk sync" in ended.message[2]
 
 
+@pytest.mark.parametrize("arguments", [("query", "SELECT 1"), ("tables",), ("explain", "x")])
+def test_a_file_that_is_not_a_database_is_an_error_of_the_warehouse(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "puretalk.duckdb").write_text("not a database\n" * 1000)
+    ended = CommandLine(tmp_path, tmp_path).in_this_process(*arguments)
+    assert ended.exit_code == 8
+    assert ended.message[0].startswith("puretalk: the published snapshot cannot be read: ")
+    assert "unharmed" not in ended.message[1]
+
+
 def test_the_published_file_opens_in_plain_duckdb_under_its_own_name(synced: CommandLine) -> None:
     """DuckDB names the catalog after the file: nothing that is stored in it may depend on that name."""
-    import duckdb
-
     with duckdb.connect(str(synced.data_dir / "puretalk.duckdb"), read_only=True) as connection:
         relations = connection.execute(
             "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"

@@ -11,7 +11,7 @@ import pytest
 from support.storm import settings_for, skip_models
 
 from puretalk.demo import Account, DemoApi
-from puretalk.errors import ConfigurationError
+from puretalk.errors import ConfigurationError, UsageError
 from puretalk.readers.explain import compare_configs, explain_assistant
 from puretalk.sync.run import run_sync
 
@@ -40,7 +40,8 @@ def tell(cast: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Ite
     account: Account = cast.account
     state = {"state_id": "s", "prompt": "Ask.", "children": []}
     account.edit(cast.changed, name="Grace", model="puretalk-plg", voice_boost=False)
-    account.edit(cast.lines, prompt="\n".join(_LINES))
+    account.edit(cast.lines, name="Twin", prompt="\n".join(_LINES))
+    account.edit(cast.gone, name="Twin")
     account.edit(cast.sentences, prompt=_LONG_LINE)
     account.edit(cast.silent, begin_message="Hello?")
     account.edit(cast.items, variables=["city"], llm_states=[state])
@@ -141,9 +142,23 @@ def test_a_return_is_told_after_the_deletion(cast: SimpleNamespace, tell: Tell) 
     ]
 
 
-def test_who_was_never_seen_is_an_error_that_helps(cast: SimpleNamespace, tell: Tell) -> None:
-    with pytest.raises(ConfigurationError, match=f"no sync ever saw the assistant.*did you mean {cast.quiet}"):
-        tell(cast.quiet[:8])
+def test_a_unique_name_or_the_beginning_of_an_id_is_enough(cast: SimpleNamespace, tell: Tell) -> None:
+    assert tell("Ada") == tell(cast.changed[:8]) == tell(cast.changed)
+    assert tell(cast.gone[:8])[-1] == "TIME  found deleted"
+
+
+def test_a_name_or_beginning_of_several_lists_them(cast: SimpleNamespace, tell: Tell) -> None:
+    twins = sorted((cast.lines, cast.gone))
+    with pytest.raises(UsageError, match="'Twin' fits 2 assistants") as caught:
+        tell("Twin")
+    listed = {f"  {assistant_id}  Twin{'  (deleted)' if assistant_id == cast.gone else ''}" for assistant_id in twins}
+    assert caught.value.action.splitlines()[0] == "Give an id:"
+    assert set(caught.value.action.splitlines()[1:]) == listed
+
+
+def test_who_was_never_seen_is_an_error_that_helps(tell: Tell) -> None:
+    with pytest.raises(ConfigurationError, match=r"no sync ever saw the assistant 'twi'; did you mean 'Twin'\?$"):
+        tell("twi")
     with pytest.raises(ConfigurationError, match=r"no sync ever saw the assistant 'nobody'\Z"):
         tell("nobody")
 

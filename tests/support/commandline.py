@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,8 +72,24 @@ class CommandLine:
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
-    def in_this_process(self, *arguments: str, **more: str) -> Ended:
+    def in_this_process(self, *arguments: str, stdin: str | bytes = "", **more: str) -> Ended:
         """The same without a process of its own, which would take a second to start: for commands that only read."""
         with contextlib.chdir("/"):
-            ended = CliRunner(catch_exceptions=False).invoke(main, arguments, env=self.environment(**more))
+            ended = CliRunner(catch_exceptions=False).invoke(main, arguments, stdin, env=self.environment(**more))
         return Ended(ended.exit_code, ended.stdout, ended.stderr)
+
+    def on_a_terminal(self, *arguments: str, typed: str = "", **more: str) -> Ended:
+        """The same on a terminal of 100 columns and 30 lines; `output` is what the person sees, line ends as `\\n`."""
+        controller, terminal = pty.openpty()
+        environment = self.environment(**{"TERM": "dumb", "COLUMNS": "100", "LINES": "30", **more})
+        process = subprocess.Popen(
+            [PURETALK, *arguments], env=environment, cwd="/", stdin=terminal, stdout=terminal, stderr=terminal
+        )
+        os.close(terminal)
+        os.write(controller, typed.encode())
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says so when the last one closed the terminal
+            while part := os.read(controller, 65536):
+                shown += part
+        os.close(controller)
+        return Ended(process.wait(120), shown.decode().replace("\r\n", "\n"), "")

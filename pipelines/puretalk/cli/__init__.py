@@ -1,7 +1,9 @@
 """The command line: it parses, calls and prints. `run` is the entry point of the installed `puretalk`.
 
 commands       a function for each command
-options        options that several commands share, and log lines for `-v`
+options        options and arguments that several commands share, and log lines for `-v`
+output         where a result goes: a file, a terminal or its pager, another program
+prompt         the prompt of `puretalk sql`
 messages       what people and programs are told: failures, outcomes, status
 progress       the bar of a run, and how a signal ends it
 demonstration  `puretalk demo`

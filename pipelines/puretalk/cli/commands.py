@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -25,9 +26,10 @@ from puretalk.cli.messages import (
     status_facts,
     to_json,
 )
-from puretalk.cli.options import is_verbose, load, settings_options, verbose_option
+from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
+from puretalk.cli.output import choose_format, put_result, write_file
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
-from puretalk.readers.formats import FORMAT_OF_SUFFIX, FORMATS, Format
+from puretalk.readers.formats import FORMATS, Format
 from puretalk.release import VERSION
 from puretalk.settings import Settings
 
@@ -175,7 +177,12 @@ def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it machine-readable.")
-@click.option("--check", "is_check", is_flag=True, help=f"For monitoring: exit {EXIT_STALE} when it is too old.")
+@click.option(
+    "--check",
+    "is_check",
+    is_flag=True,
+    help=f"For monitoring: exit {EXIT_STALE} when it is too old, or not as it was published.",
+)
 @click.option("--max-age", default="24h", show_default=True, help="With --check: how old it may be (90m, 2h, 1d).")
 @settings_options
 def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, debug: bool) -> None:
@@ -196,47 +203,102 @@ def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, d
             click.echo("\n".join(describe_status(published)))
 
 
-@main.command()
-@click.argument("sql")
+@main.command(cls=SqlCommand)
+@click.argument("sql", required=False)
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="Read the SQL from a file.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Form of the result.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
+@click.option("--limit", type=click.IntRange(0), metavar="ROWS", help="Most rows of the result.")
+@click.option("--local", "is_local", is_flag=True, help="Times in the time zone of this machine instead of UTC.")
 @settings_options
-def query(sql: str, form: Format | None, out: Path | None, data_dir: Path | None, debug: bool) -> None:
-    """Run SQL over the published snapshot: a table on a terminal, CSV elsewhere."""
-    import duckdb
+def query(
+    sql: str | None,
+    file: Path | None,
+    form: Format | None,
+    out: Path | None,
+    limit: int | None,
+    is_local: bool,
+    data_dir: Path | None,
+    debug: bool,
+) -> None:
+    """Run one SQL statement over the published snapshot: a table on a terminal, CSV elsewhere.
 
-    from puretalk.readers.connection import read
-    from puretalk.readers.results import render_frame
+    Without SQL and -f, or where SQL is -, the statement is read from stdin.
+    """
+    from puretalk.readers.query import open_connection, run_statement
 
     settings = load(data_dir, debug=debug)
-    by_name = FORMAT_OF_SUFFIX.get(out.suffix) if out else None
-    chosen = form or by_name or ("table" if sys.stdout.isatty() and out is None else "csv")
     with explained_errors(settings, debug=debug):
-        try:
-            frame = read(sql, data_dir=settings.data_dir)
-        except duckdb.Error as error:
-            raise click.UsageError(str(error)) from error
-        content = render_frame(frame, chosen)
-        if out is not None:
-            out.write_bytes(content)
-        else:
-            if chosen == "parquet" and sys.stdout.isatty():
-                raise click.UsageError("Parquet is not for a terminal; use --out FILE.")
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+        chosen, statement = choose_format(form, out), read_sql(sql, file)
+        with open_connection(settings.data_dir, is_local=is_local) as connection:
+            put_result(run_statement(connection, statement, limit=limit), chosen, out)
 
 
 @main.command()
-@click.argument("assistant_id")
+@click.argument("name", required=False)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Form of the list.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
 @settings_options
-def explain(assistant_id: str, data_dir: Path | None, debug: bool) -> None:
-    """Tell the life of one assistant: first seen, every version and what changed, deletions, returns."""
+def tables(name: str | None, form: Format | None, out: Path | None, data_dir: Path | None, debug: bool) -> None:
+    """List the tables and views with their rows and meaning; with NAME, the columns of that one."""
+    from puretalk.readers.connection import find_relation
+    from puretalk.readers.query import open_connection
+    from puretalk.readers.relations import list_columns, list_relations
+
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
+        chosen = choose_format(form, out)
+        with open_connection(settings.data_dir) as connection:
+            if name is None:
+                put_result(list_relations(connection), chosen, out)
+            else:
+                put_result(list_columns(connection, *find_relation(connection, name)), chosen, out)
+
+
+@main.command("sql")
+@settings_options
+def sql_command(data_dir: Path | None, debug: bool) -> None:
+    """Ask the published snapshot in SQL, statement after statement, until Ctrl-D.
+
+    Starts the program duckdb, read-only, where it is installed, otherwise a small prompt.
+    """
+    from puretalk.readers.published import find_snapshot
+
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise click.UsageError("This is for a terminal; `puretalk query` reads SQL from stdin or from -f FILE.")
+        snapshot, program = find_snapshot(settings.data_dir), shutil.which("duckdb")
+        if program is not None:
+            os.execv(program, [program, "-readonly", "-cmd", "SET TimeZone = 'UTC'", str(snapshot)])
+        from puretalk.cli.prompt import SqlPrompt
+        from puretalk.readers.query import open_connection
+
+        with open_connection(settings.data_dir) as connection:
+            SqlPrompt(connection).start(
+                f"puretalk {VERSION}, read-only. A statement ends with a semicolon; .help helps."
+            )
+
+
+@main.command()
+@click.argument("assistant")
+@settings_options
+def explain(assistant: str, data_dir: Path | None, debug: bool) -> None:
+    """Tell the life of one assistant: first seen, every version and what changed, deletions, returns.
+
+    ASSISTANT is its id, the beginning of its id, or its name, as long as only one assistant has it.
+    """
     from puretalk.readers.connection import connect
     from puretalk.readers.explain import explain_assistant
 
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
-        for line in explain_assistant(connection, assistant_id):
+        for line in explain_assistant(connection, assistant):
             click.echo(line)
 
 
@@ -296,11 +358,12 @@ def docs(as_html: bool, out: Path | None) -> None:
     """Print the data dictionary: every table, view and column, and what it means."""
     from puretalk.models.dictionary import data_dictionary_html, data_dictionary_markdown
 
-    text = data_dictionary_html() if as_html else data_dictionary_markdown()
-    if out is not None:
-        out.write_text(text, encoding="utf-8")
-    else:
-        click.echo(text, nl=False)
+    with explained_errors(None, debug=False):
+        text = data_dictionary_html() if as_html else data_dictionary_markdown()
+        if out is not None:
+            write_file(out, text.encode())
+        else:
+            click.echo(text, nl=False)
 
 
 @main.group()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from puretalk.errors import EXIT_BUG, EXIT_CODES, PuretalkError
+from puretalk.errors import EXIT_BUG, EXIT_CODES, EXIT_INTERRUPTED, PuretalkError, UsageError
 from puretalk.schema import SCHEMA
 from puretalk.settings import Settings
 
@@ -24,7 +24,7 @@ _DOCS = "docs/operations.md"
 
 def print_failure(message: str, state: str, action: str, exit_code: int) -> None:
     """The message at 3 a.m., on stderr: what failed, what state the data is in, what to do, where to read more."""
-    _print_error(f"puretalk: {message.rstrip('.')}.")
+    _print_error(f"puretalk: {message if message.endswith('?') else message.rstrip('.') + '.'}")
     _print_error(f"State: {state}")
     _print_error(f"Do: {action}")
     _print_error(f"More: {_DOCS} (exit code {exit_code})")
@@ -45,6 +45,8 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
     """Turn errors into the four lines and the exit code of their kind."""
     try:
         yield
+    except UsageError as error:  # click tells these, as it tells a wrong option
+        raise click.UsageError("\n".join(filter(None, (error.message, error.action)))) from error
     except PuretalkError as error:
         if debug:
             raise
@@ -52,6 +54,8 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
         sys.exit(error.exit_code)
     except click.exceptions.ClickException:
         raise
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
@@ -71,18 +75,23 @@ def scrub(text: str, settings: Settings | None) -> str:
 
 
 def describe_state(settings: Settings | None) -> str:
-    """What readers get now."""
+    """What readers get now. "Unharmed" is said only of a snapshot whose seal was verified."""
     if settings is None:
         return "nothing was touched."
     try:
         from puretalk.warehouse.snapshots import SnapshotStore
 
-        current = [snapshot for snapshot in SnapshotStore(settings.data_dir).list_snapshots() if snapshot.is_current]
+        store = SnapshotStore(settings.data_dir)
+        if not store.is_published():
+            return "nothing has been published yet; nothing was changed."
+        current = next((snapshot for snapshot in store.list_snapshots() if snapshot.is_current), None)
+        is_intact = current is not None and store.is_intact(current.path)
     except (OSError, PuretalkError):
+        current, is_intact = None, False
+    if current is None:
         return "the published snapshot could not be read."
-    if not current:
-        return "nothing has been published yet; nothing was changed."
-    return f"readers still get the snapshot of {current[0].created_at:%Y-%m-%d %H:%M:%S} UTC, unharmed."
+    moment = f"readers still get the snapshot of {current.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{moment}, unharmed." if is_intact else f"{moment}, which was written to or cannot be verified."
 
 
 def explain_exit_codes() -> str:

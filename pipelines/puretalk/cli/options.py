@@ -12,9 +12,39 @@ from typing import Any, TypeVar
 import click
 
 from puretalk.cli.messages import explained_errors
+from puretalk.errors import UsageError
 from puretalk.settings import Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SqlCommand(click.Command):
+    """A command with SQL as its argument, which may begin with a comment: click takes `-- …` for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A blank before the comment keeps it from being an option, and changes nothing for SQL."""
+        comments = [arg.startswith("-- ") or (arg.startswith("--") and "\n" in arg) for arg in args]
+        spaced = [f" {arg}" if is_comment else arg for arg, is_comment in zip(args, comments, strict=True)]
+        return super().parse_args(ctx, spaced)
+
+
+def read_sql(sql: str | None, file: Path | None) -> str:
+    """The SQL of a command: its argument, a file, or stdin where neither is given; `-` is stdin. Raises UsageError."""
+    if sql is not None and file is not None:
+        raise UsageError("SQL is given twice: as an argument and as a file")
+    if sql not in (None, "-"):
+        return str(sql)
+    try:
+        if file is not None and str(file) != "-":
+            content = file.read_bytes()
+        elif sys.stdin is None or (sql is None and file is None and sys.stdin.isatty()):
+            raise UsageError("there is no SQL: give it as an argument, as -f FILE, or on stdin")
+        else:
+            content = sys.stdin.buffer.read()
+        return content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        source = "stdin" if file is None else file
+        raise UsageError(f"the SQL of {source} cannot be read as UTF-8 text: {error}") from error
 
 
 def settings_options(command: Command) -> Command:

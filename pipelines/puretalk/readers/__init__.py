@@ -3,7 +3,10 @@
 published   the published snapshot: which file, how fresh, how many rows
 freshness   whether it is older than it may be
 connection  the Python interface: a DuckDB connection, a query or a table as a pandas DataFrame
-formats     the forms of a result: table, csv, json, parquet, md
-results     a DataFrame as text or bytes: a table, CSV, JSON, Parquet, Markdown
+query       one SQL statement over the published snapshot: what it may be, and whose error it is
+relations   the tables and views that are for readers, and the columns of one
+formats     the forms of a result: table, csv, tsv, json, jsonl, parquet, md
+results     the result of a query as text or bytes in one of these forms, or as a table for a terminal
+assistants  which assistant is meant: by id, name or the beginning of the id
 explain     the life of one assistant, version by version
 """

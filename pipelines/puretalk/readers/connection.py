@@ -21,7 +21,7 @@ import duckdb
 import pandas as pd
 
 from puretalk.database import OFFLINE, quote_name
-from puretalk.errors import ConfigurationError
+from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.readers.published import find_snapshot
 
 #: Schemas in the order in which a bare table name is looked up.
@@ -31,9 +31,13 @@ SCHEMAS = ("puretalk", "marts", "staging")
 def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
     """A read-only connection on the newest snapshot (default: of the configured data directory), time zone UTC.
 
-    Raises WarehouseError when nothing has been published yet.
+    Raises WarehouseError when nothing has been published yet, or it cannot be read.
     """
-    connection = duckdb.connect(str(find_snapshot(data_dir)), read_only=True, config=OFFLINE)
+    snapshot = find_snapshot(data_dir)
+    try:
+        connection = duckdb.connect(str(snapshot), read_only=True, config=OFFLINE)
+    except duckdb.Error as error:
+        raise WarehouseError(f"the published snapshot cannot be read: {str(error).splitlines()[0]}") from error
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
@@ -43,10 +47,10 @@ def read(
 ) -> pd.DataFrame:
     """The result of an SQL query over the newest snapshot; `parameters` fill `?` or `$name`. Raises DuckDB's errors."""
     with contextlib.closing(connect(data_dir)) as connection:
-        return _to_frame(connection.execute(query, parameters))
+        return to_frame(connection.execute(query, parameters))
 
 
-def _to_frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+def to_frame(result: duckdb.DuckDBPyConnection | duckdb.DuckDBPyRelation) -> pd.DataFrame:
     """The result as a DataFrame, without a warning of pandas 3.1 that duckdb 2.0 causes and its user cannot avoid."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.drop", pd.errors.Pandas4Warning)
@@ -56,15 +60,22 @@ def _to_frame(result: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def table(name: str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
     """A whole table or view: "assistants", or with its schema, "marts.dim_assistants". Raises ConfigurationError."""
     with contextlib.closing(connect(data_dir)) as connection:
-        there = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database()"
-        ).fetchall()
-        schema, _, bare = name.rpartition(".")
-        for candidate in (schema,) if schema else SCHEMAS:
-            if (candidate, bare) in there:
-                return _to_frame(connection.execute(f"SELECT * FROM {quote_name(candidate, bare)}"))
+        return to_frame(connection.execute(f"SELECT * FROM {quote_name(*find_relation(connection, name))}"))
+
+
+def find_relation(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str, str]:
+    """Schema and name of a table or view, given as "assistants", "marts.dim_assistants", or with the name of the
+    database before it. Raises ConfigurationError."""
+    there = connection.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database()"
+    ).fetchall()
+    [(catalog,)] = connection.execute("SELECT current_database()").fetchall()
+    schema, _, bare = name.removeprefix(f"{catalog}.").rpartition(".")
+    for candidate in (schema,) if schema else SCHEMAS:
+        if (candidate, bare) in there:
+            return candidate, bare
     near = difflib.get_close_matches(bare, {other for _, other in there}, n=3)
     raise ConfigurationError(
         f"there is no table {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""),
-        action="`puretalk docs` lists every table.",
+        action="`puretalk tables` lists every table and view.",
     )

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from puretalk.errors import ConfigurationError
 from puretalk.json_values import JSONValue, canonical_json
+from puretalk.readers.assistants import find_assistant
 from puretalk.schema import SCHEMA
 
 #: Texts of at least this many characters, or of several lines, are shown as a diff of lines.
@@ -42,24 +42,13 @@ class FieldChange:
             yield f"{self.path}: {_shorten(self.old)} → {_shorten(self.new)}"
 
 
-def explain_assistant(connection: duckdb.DuckDBPyConnection, assistant_id: str) -> Iterator[str]:
-    """Lines of text. Raises ConfigurationError when no sync ever saw the assistant."""
+def explain_assistant(connection: duckdb.DuckDBPyConnection, assistant: str) -> Iterator[str]:
+    """Lines of text. `assistant`: its id, its name or the beginning of its id. Raises the errors of find_assistant."""
     connection.execute("SET TimeZone = 'UTC'")
-    found = connection.execute(
-        f"SELECT assistant_id, name, first_seen_at, deleted_at FROM {SCHEMA}.assistants WHERE assistant_id = ?",
-        [assistant_id],
+    assistant_id = find_assistant(connection, assistant)
+    [(name, first_seen_at, deleted_at)] = connection.execute(
+        f"SELECT name, first_seen_at, deleted_at FROM {SCHEMA}.assistants WHERE assistant_id = ?", [assistant_id]
     ).fetchall()
-    if not found:
-        near = connection.execute(
-            f"SELECT assistant_id FROM {SCHEMA}.assistants WHERE starts_with(assistant_id, ?) OR name = ? LIMIT 3",
-            [assistant_id, assistant_id],
-        ).fetchall()
-        hint = f"; did you mean {' or '.join(row[0] for row in near)}?" if near else ""
-        raise ConfigurationError(
-            f"no sync ever saw the assistant {assistant_id!r}{hint}",
-            action='`puretalk query "SELECT assistant_id, name FROM puretalk.assistants"` lists them all.',
-        )
-    _, name, first_seen_at, deleted_at = found[0]
     versions = connection.execute(
         f"""SELECT observed_at, updated_at, is_silent, previous_deleted_at, config
             FROM {SCHEMA}.assistant_versions WHERE assistant_id = ? ORDER BY observed_at""",

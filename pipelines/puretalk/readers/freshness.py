@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from puretalk.errors import ConfigurationError, WarehouseError
-from puretalk.readers.published import read_published
+from puretalk.readers.published import read_published, verify_published
 from puretalk.settings import Settings
 
 #: A snapshot may be this much ahead of this machine's clock before it counts as one from the future.
@@ -27,9 +27,11 @@ class Freshness:
 
 
 def check_freshness(settings: Settings, max_age: timedelta, now: datetime | None = None) -> Freshness:
-    """Whether what readers get is at most `max_age` old. A snapshot that is missing or unreadable is not fresh."""
+    """Whether what readers get is at most `max_age` old. A snapshot that is missing or unreadable, or that another
+    program wrote to, is not fresh."""
     try:
         published = read_published(settings.data_dir)
+        verify_published(settings.data_dir)
     except WarehouseError as error:
         return Freshness(False, None, None, None, error.message)
     if published.finished_at is None:

@@ -70,6 +70,15 @@ def read_published(data_dir: Path) -> Published:
         raise WarehouseError(f"the published snapshot cannot be read: {reason}") from error
 
 
+def verify_published(data_dir: Path) -> None:
+    """Compare the published snapshot with its seal, if it has one. Raises WarehouseError when another program wrote to
+    it, is about to, or put another file in its place."""
+    try:
+        SnapshotStore(data_dir).refuse_foreign_files()
+    except OSError as error:
+        raise WarehouseError(f"the published snapshot cannot be verified: {error.strerror}") from error
+
+
 def _read_facts(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> Published:
     runs, assistants = quote_name(STORAGE_SCHEMA, "sync_runs"), quote_name(STORAGE_SCHEMA, "assistants")
     [(snapshot_id, exact_at, cursor, live_assistants)] = connection.execute(

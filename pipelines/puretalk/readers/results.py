@@ -2,28 +2,106 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 
+import duckdb
+import msgspec
 import pandas as pd
+import pyarrow.parquet as pq
 
+from puretalk.database import quote_name
+from puretalk.readers.connection import to_frame
 from puretalk.readers.formats import Format
 
+#: Most rows that a table shows.
+MAX_ROWS = 1000
 
-def render_frame(frame: pd.DataFrame, form: Format) -> bytes:
-    """The frame as bytes: a table for a terminal, CSV with a header, JSON records, Parquet, or a Markdown table."""
+_NESTED = frozenset({"array", "list", "map", "struct", "union"})
+_NUMBERS = {"bigint", "decimal", "double", "float", "hugeint", "integer", "smallint", "tinyint"}
+_UNSIGNED = {"ubigint", "uinteger", "usmallint", "utinyint"}
+_TIMES = {"date", "time", "timestamp", "timestamp_ms", "timestamp_s", "timestamp with time zone"}
+#: Types that every writer knows. Others, such as INTERVAL, BLOB or ENUM, are written as DuckDB shows them.
+_PLAIN = {"boolean", "null", "varchar", *_NUMBERS, *_UNSIGNED, *_TIMES}
+
+_JSON = msgspec.json.Encoder(decimal_format="number")
+
+
+def render_result(result: duckdb.DuckDBPyRelation, form: Format) -> bytes:
+    """The whole result: a table, CSV or TSV with a header, an array of JSON objects, JSON lines, Parquet, or a Markdown
+    table.
+
+    JSON columns, lists and structs are JSON in JSON, and JSON text in the other forms; Parquet keeps lists and structs.
+    """
+    if form in ("json", "jsonl"):
+        rows = _json_rows(result)
+        return _JSON.encode(rows) + b"\n" if form == "json" else _JSON.encode_lines(rows)
     if form == "parquet":
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
+        pq.write_table(_simplify(result, _NESTED - {"union"}).to_arrow_table(), buffer)
         return buffer.getvalue()
-    if form == "csv":
-        return frame.to_csv(index=False).encode()
-    if form == "json":
-        text = frame.to_json(orient="records", date_format="iso", date_unit="us", force_ascii=False)
-        return f"{text}\n".encode()
+    simple = _simplify(result)
+    if form in ("csv", "tsv"):
+        # Arrow's types keep large integers, decimals, and integers next to NULL exact.
+        exact: pd.DataFrame = simple.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+        return exact.to_csv(index=False, sep="," if form == "csv" else "\t").encode()
+    frame = to_frame(simple)
     if form == "md":
         return f"{frame.to_markdown(index=False)}\n".encode()
     return f"{_render_table(frame)}\n".encode()
+
+
+def render_screen(result: duckdb.DuckDBPyRelation, width: int) -> str:
+    """The result as the table of the duckdb command line, for a terminal of that many characters.
+
+    Columns that do not fit are left out, with a note. A single row that does not fit is transposed: a line for each
+    column.
+    """
+    text = _draw(result, width, duckdb.RenderMode.ROWS)
+    if " columns (" in text.rpartition("\n  ")[2] and len(result) == 1:
+        text = _draw(result, width, duckdb.RenderMode.COLUMNS)
+    if "…" in text:
+        text += "… marks what does not fit this terminal; `--format csv` or `--out FILE` gives everything.\n"
+    return text
+
+
+def _draw(result: duckdb.DuckDBPyRelation, width: int, mode: duckdb.RenderMode) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as drawn:
+        result.show(max_width=width, max_rows=MAX_ROWS, render_mode=mode)
+    return drawn.getvalue().rstrip("\n") + "\n"
+
+
+def _simplify(result: duckdb.DuckDBPyRelation, keep: frozenset[str] = frozenset()) -> duckdb.DuckDBPyRelation:
+    """The result with plain types: nested values as JSON text, others as DuckDB shows them; `keep`: types to leave."""
+    values = []
+    for place, kind in enumerate(result.types, start=1):
+        if kind.id in _PLAIN | keep:
+            values.append(f"#{place}")
+        else:
+            values.append(f"to_json(#{place})::VARCHAR" if kind.id in _NESTED else f"#{place}::VARCHAR")
+    return _project(result, values)
+
+
+def _json_rows(result: duckdb.DuckDBPyRelation) -> list[dict[str, object]]:
+    """The rows. Values that are JSON, or that JSON has no type for, are JSON text that msgspec writes unchanged."""
+    are_json = [str(kind) == "JSON" or kind.id not in _PLAIN for kind in result.types]
+    values = [f"to_json(#{at})::VARCHAR" if is_json else f"#{at}" for at, is_json in enumerate(are_json, start=1)]
+    plain = _project(result, values)
+    columns = list(zip(plain.columns, are_json, strict=True))
+    return [
+        {
+            name: msgspec.Raw(value.encode()) if is_json and value is not None else value
+            for (name, is_json), value in zip(columns, row, strict=True)
+        }
+        for row in plain.fetchall()
+    ]
+
+
+def _project(result: duckdb.DuckDBPyRelation, values: list[str]) -> duckdb.DuckDBPyRelation:
+    """The result with these values for its columns, and a name of its own for each: a second `n` becomes `n_1`."""
+    columns = (f"{value} AS {quote_name(name)}" for name, value in zip(result.columns, values, strict=True))
+    return result.project(", ".join(columns)).project("*")
 
 
 def _render_table(frame: pd.DataFrame) -> str:
@@ -31,5 +109,6 @@ def _render_table(frame: pd.DataFrame) -> str:
     if frame.empty:
         return f"{'  '.join(map(str, frame.columns))}\n(no rows)"
     with pd.option_context("display.width", width, "display.max_columns", None, "display.max_colwidth", 60):
-        text = frame.to_string(index=False, max_rows=1000, na_rep="", line_width=width)
-    return f"{text}\n({len(frame)} rows)"
+        text = frame.to_string(index=False, max_rows=MAX_ROWS, na_rep="", line_width=width)
+    shown = f", {MAX_ROWS} shown" if len(frame) > MAX_ROWS else ""
+    return f"{text}\n({len(frame)} rows{shown})"

@@ -81,6 +81,14 @@ class SnapshotStore:
         originals = [path for path in self._list_files() if _describe(path) == state]
         return originals[-1].resolve() if originals else self.published
 
+    def is_published(self) -> bool:
+        """Whether there is a published file, or a link to one that is gone."""
+        return os.path.lexists(self.published)
+
+    def is_intact(self, snapshot: Path) -> bool:
+        """Whether the snapshot has a seal and is as it was when it was sealed, with no write-ahead log next to it."""
+        return _has_valid_seal(snapshot) and self._find_log(snapshot) is None
+
     def list_snapshots(self) -> list[Snapshot]:
         """All snapshots, newest first."""
         try:
@@ -100,14 +108,13 @@ class SnapshotStore:
         That is a write-ahead log that DuckDB would replay into the published snapshot, a snapshot that another program
         wrote to, or a file that puretalk did not write."""
         current = self.current()
-        for path in (self.published, *([current] if current else [])):
-            log = path.with_name(path.name + ".wal")
-            if os.path.lexists(log):
-                raise WarehouseError(
-                    f"a foreign write-ahead log is next to the published snapshot: {log}",
-                    action="Another program opened the snapshot for writing. Close it, move the .wal file away, then "
-                    "run the same command again.",
-                )
+        log = self._find_log(current)
+        if log is not None:
+            raise WarehouseError(
+                f"a foreign write-ahead log is next to the published snapshot: {log}",
+                action="Another program opened the snapshot for writing. Close it, move the .wal file away, then "
+                "run the same command again.",
+            )
         if current is None:
             return
         if current.parent != self.folder.resolve() or not _NAME.match(current.name):
@@ -150,7 +157,7 @@ class SnapshotStore:
             candidates = snapshots[places[0] + 1 :] if places else snapshots
         else:
             candidates = [snapshot for snapshot in snapshots if snapshot.snapshot_id == snapshot_id]
-        untouched = (each for each in candidates if _seal_path(each.path).exists() and not _is_touched(each.path))
+        untouched = (each for each in candidates if _has_valid_seal(each.path))
         chosen = next(untouched, None)
         if chosen is None:
             missing = f"there is no untouched snapshot {snapshot_id}" if snapshot_id else "there is no earlier snapshot"
@@ -183,6 +190,11 @@ class SnapshotStore:
                     _prepare_seal(path).replace(_seal_path(path))  # the run died right after the swap
                 else:
                     path.unlink(missing_ok=True)
+
+    def _find_log(self, snapshot: Path | None) -> Path | None:
+        """A write-ahead log next to the published file or this snapshot."""
+        logs = [path.with_name(path.name + ".wal") for path in (self.published, snapshot) if path is not None]
+        return next((log for log in logs if os.path.lexists(log)), None)
 
     def _list_files(self) -> list[Path]:
         """The files of all snapshots, oldest first."""
@@ -269,6 +281,10 @@ def _prepare_seal(snapshot: Path) -> Path:
 def _is_touched(snapshot: Path) -> bool:
     seal = _seal_path(snapshot)
     return seal.exists() and seal.read_text() != _describe(snapshot)
+
+
+def _has_valid_seal(snapshot: Path) -> bool:
+    return _seal_path(snapshot).exists() and not _is_touched(snapshot)
 
 
 def _describe(path: Path) -> str:

@@ -1,0 +1,69 @@
+"""Where a result goes: to a file, to a terminal (long ones through a pager), or to another program."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from puretalk.errors import ConfigurationError
+from puretalk.readers.formats import FORMAT_OF_SUFFIX, Format
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def choose_format(form: Format | None, out: Path | None) -> Format:
+    """The form that was asked for, else that of the file's name, else a table on a terminal and CSV elsewhere.
+
+    Raises click.UsageError for a name that tells no form, and for Parquet on a terminal.
+    """
+    if form is None and out is not None and out.suffix.lower() not in FORMAT_OF_SUFFIX:
+        raise click.UsageError(
+            f"--out {out}: the ending {out.suffix!r} is unknown. Use {', '.join(FORMAT_OF_SUFFIX)}, or say --format."
+        )
+    is_shown = out is None and sys.stdout.isatty()
+    by_name = FORMAT_OF_SUFFIX[out.suffix.lower()] if form is None and out is not None else None
+    chosen = form or by_name or ("table" if is_shown else "csv")
+    if chosen == "parquet" and is_shown:
+        raise click.UsageError("Parquet is not for a terminal; use --out FILE.")
+    return chosen
+
+
+def put_result(result: duckdb.DuckDBPyRelation, form: Format, out: Path | None = None) -> None:
+    """Write the result to the file, or print it. On a terminal a table is cut to its width."""
+    from puretalk.readers.results import render_result, render_screen
+
+    if out is not None:
+        write_file(out, render_result(result, form))
+    elif not sys.stdout.isatty():
+        sys.stdout.buffer.write(render_result(result, form))
+        sys.stdout.buffer.flush()
+    elif form == "table":
+        show_text(render_screen(result, shutil.get_terminal_size().columns))
+    else:
+        show_text(render_result(result, form).decode())
+
+
+def show_text(text: str) -> None:
+    """Print text on a terminal, through the pager when it is longer than the screen."""
+    if text.count("\n") < shutil.get_terminal_size().lines:
+        click.echo(text, nl=False)
+        return
+    os.environ.setdefault("LESS", "FRX")  # as git does: the text stays on the screen when the pager is left
+    click.echo_via_pager(text.removesuffix("\n"))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that a person asked for. Raises ConfigurationError when its folder is missing or not writable."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}",
+            action="Name a file in a folder that exists and that you may write to, then run the same command again.",
+        ) from error

@@ -1,0 +1,85 @@
+"""One SQL statement over the published snapshot, as `puretalk query` and the prompt of `puretalk sql` run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import duckdb
+
+from puretalk.errors import UsageError
+from puretalk.readers.connection import connect
+
+#: Statements that would change the database. DuckDB refuses them too, in other words and only where the names exist.
+_WRITES = {
+    duckdb.StatementType.ALTER,
+    duckdb.StatementType.CREATE,
+    duckdb.StatementType.CREATE_FUNC,
+    duckdb.StatementType.DELETE,
+    duckdb.StatementType.DROP,
+    duckdb.StatementType.INSERT,
+    duckdb.StatementType.MERGE_INTO,
+    duckdb.StatementType.UPDATE,
+    duckdb.StatementType.VACUUM,
+}
+
+
+@contextmanager
+def open_connection(data_dir: Path, *, is_local: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection on the newest snapshot, time zone UTC or that of this machine. Errors of DuckDB become
+    UsageError. Raises WarehouseError when nothing has been published yet."""
+    with closing(connect(data_dir)) as connection:
+        if is_local:
+            connection.execute("RESET TimeZone")
+        connection.execute("SET python_enable_replacements = false")  # a table is never a variable of this program
+        with explained_sql():
+            yield connection
+
+
+@contextmanager
+def explained_sql() -> Iterator[None]:
+    """Turn errors of DuckDB into UsageError."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise UsageError(str(error)) from error
+
+
+def run_statement(
+    connection: duckdb.DuckDBPyConnection, sql: str, *, limit: int | None = None
+) -> duckdb.DuckDBPyRelation:
+    """The rows of exactly one statement, at most `limit`, in memory. Ctrl-C ends it.
+
+    Raises UsageError for no statement, several, or one that would change the snapshot; DuckDB's errors for wrong SQL.
+    """
+    statements = duckdb.extract_statements(sql)
+    if not statements:
+        raise UsageError("there is no SQL statement")
+    if len(statements) > 1:
+        raise UsageError(
+            f"there are {len(statements)} SQL statements; `puretalk query` runs one",
+            action="Run each on its own, or type them in `puretalk sql`.",
+        )
+    kind = statements[0].type
+    if kind in _WRITES:
+        raise UsageError(
+            f"read-only: this is a published snapshot, and {kind.name.replace('_', ' ')} would change it",
+            action="Work on a copy of the file: each sync publishes a new snapshot.",
+        )
+
+    def run() -> duckdb.DuckDBPyRelation:
+        result = connection.sql(sql)
+        return (result if limit is None else result.limit(limit)).materialize()
+
+    # DuckDB does not always notice Ctrl-C while it runs a statement in the main thread.
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run)
+        try:
+            while not wait([running], timeout=0.1).done:
+                pass  # the kernel may have given the signal to another thread, which does not end this wait
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+        return running.result()
