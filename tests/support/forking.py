@@ -25,6 +25,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+#: What a sync imports, dlt's and httpx's late imports too: a process that is forked would pay for them each time.
+_OF_A_SYNC = (
+    *("anyio._backends._asyncio", "httpcore", "pendulum.locales.en.locale", "pyarrow.parquet"),
+    *("dlt._workspace._plugins", "dlt.common.libs.pyarrow", "dlt.common.libs.sql_alchemy_compat"),
+    *("dlt.destinations.impl.duckdb.duck", "dlt.load.load", "dlt.normalize.normalize", "dlt.pipeline.pipeline"),
+    *("dlt.sources.helpers.requests", "puretalk.models.build", "puretalk.sync.run", "puretalk.sync.source"),
+)
+_OF_THE_COMMAND_LINE = ("puretalk.cli", "puretalk.models.plan", "puretalk.operations.reports")
+_OF_ITS_TESTS = ("puretalk.readers.results", "support.commandline", "support.stepping")
 _TESTS = Path(__file__).resolve().parents[1]
 _LONGEST_REQUEST = 1 << 20
 
@@ -146,12 +155,13 @@ def _begin(request: dict[str, Any], descriptors: Sequence[int]) -> Callable[[], 
     return called
 
 
+def import_modules(*names: str) -> None:
+    """Import them; without names, what a sync imports."""
+    for name in names or _OF_A_SYNC:
+        importlib.import_module(name)
+
+
 if __name__ == "__main__":
     sys.path[0] = str(_TESTS)
-    for name in (
-        *("dlt.destinations.impl.duckdb.duck", "dlt.load.load", "dlt.normalize.normalize", "dlt.pipeline.pipeline"),
-        *("puretalk.cli", "puretalk.models.build", "puretalk.models.plan", "puretalk.sync.run", "puretalk.sync.source"),
-        *("puretalk.operations.reports", "puretalk.readers.results", "support.stepping", "support.commandline"),
-    ):
-        importlib.import_module(name)
+    import_modules(*_OF_A_SYNC, *_OF_THE_COMMAND_LINE, *_OF_ITS_TESTS)
     _serve(socket.socket(fileno=int(sys.argv[1])))()
