@@ -169,7 +169,7 @@ def _run_and_end(called: Callable[[], None]) -> None:
             sys.stderr.write(f"{ended.code}\n")
         exit_code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001  (shown to the test)
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
         exit_code = 1
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
