@@ -54,6 +54,7 @@ class SteppedRun:
         self.process: subprocess.Popen[bytes] | ForkedProcess
         if prefix:
             command = [*prefix, sys.executable, __file__, step, *arguments]
+            environment["PYTHONPATH"] = str(Path(__file__).parents[1])
             stdin, stdout, stderr = streams
             self.process = subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=stderr)
         else:
