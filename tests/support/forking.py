@@ -24,6 +24,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -110,10 +111,9 @@ def _serve(requests: socket.socket) -> Callable[[], None]:
     """Fork for each request; returns in each new process, with what it is to do. The script itself ends in here."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, _LONGEST_REQUEST, 4)
+        _reap()
         if not message:
-            _reap(os.WEXITED)
             sys.exit()
-        _reap(os.WEXITED | os.WNOHANG)
         if os.fork() == 0:
             requests.close()
             return _begin(json.loads(message), descriptors)
@@ -121,12 +121,10 @@ def _serve(requests: socket.socket) -> Callable[[], None]:
             os.close(descriptor)
 
 
-def _reap(options: int) -> None:
-    try:
-        while os.waitid(os.P_ALL, 0, options):
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG):
             pass
-    except ChildProcessError:
-        pass
 
 
 def _begin(request: dict[str, Any], descriptors: Sequence[int]) -> Callable[[], None]:
@@ -137,11 +135,14 @@ def _begin(request: dict[str, Any], descriptors: Sequence[int]) -> Callable[[], 
         for stream in streams:
             os.close(stream)
         os.write(answers, f"{process_id}\n".encode())
+        guard = threading.Thread(target=_kill_when_left, args=(process_id, answers))
+        guard.start()
         ended = os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
         assert ended
         status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        os.write(answers, f"{status}\n".encode())
-        os.read(answers, 1)  # until the test closes its end
+        with suppress(OSError):
+            os.write(answers, f"{status}\n".encode())
+        guard.join()
         os.waitpid(process_id, 0)
         os._exit(0)
     for number, stream in enumerate(streams):
@@ -155,6 +156,12 @@ def _begin(request: dict[str, Any], descriptors: Sequence[int]) -> Callable[[], 
     module, _, function = request["entry"].partition(":")
     called: Callable[[], None] = getattr(importlib.import_module(module), function)
     return called
+
+
+def _kill_when_left(process_id: int, answers: int) -> None:
+    """When the test closes its end, the process has ended, or nothing would ever end it."""
+    os.read(answers, 1)
+    os.kill(process_id, signal.SIGKILL)
 
 
 def _run_and_end(called: Callable[[], None]) -> None:
