@@ -28,13 +28,13 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     folder = tmp_path_factory.mktemp("synced")
     with DemoApi(Account(assistants=7)) as api:
         command = CommandLine(folder / "data", folder, api)
-        ended = command("sync")
+        ended = command.as_installed("sync")
     assert (ended.exit_code, ended.output, ended.error) == (0, "", ""), "a sync without a terminal is silent"
     return CommandLine(folder / "data", folder)
 
 
 def test_a_sync_tells_a_program_what_it_did(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
+    command = CommandLine(tmp_path / "data", tmp_path, api, has_models=False)
     first, second = command("sync", "--json").json(), command("sync", "--json").json()
     facts = ("exit_code", "seen", "new", "unchanged", "pages", "walks", "is_exact", "warnings")
     assert [first[name] for name in facts] == [0, 7, 7, 0, 3, 1, True, []]
@@ -43,8 +43,10 @@ def test_a_sync_tells_a_program_what_it_did(tmp_path: Path, api: DemoApi) -> Non
     assert second["tables"]["assistants"] == 7
 
 
-def test_timing_prints_a_line_for_each_kind_of_step_and_the_whole(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
+def test_timing_prints_a_line_for_each_kind_of_step_and_the_whole(
+    synced_data: Path, tmp_path: Path, api: DemoApi
+) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     ended = command("sync", "--timing")
     assert (ended.exit_code, ended.error) == (0, "")
     lines = [re.fullmatch(r" *(\d+\.\d{3}) s  +(\d+)%  ([a-z ]+)", line) for line in ended.output.splitlines()]
@@ -57,8 +59,8 @@ def test_timing_prints_a_line_for_each_kind_of_step_and_the_whole(tmp_path: Path
     assert abs(sum(seconds for seconds, _, _ in parts) - whole) <= 0.001 * len(parts), "rounded to the millisecond"
 
 
-def test_timing_adds_the_steps_of_the_log_to_the_summary(tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(tmp_path / "data", tmp_path, api)
+def test_timing_adds_the_steps_of_the_log_to_the_summary(synced_data: Path, tmp_path: Path, api: DemoApi) -> None:
+    command = CommandLine(synced_data, tmp_path, api)
     assert "steps" not in command("sync", "--json").json()
     started = time.monotonic()
     summary = command("sync", "--json", "--timing").json()
@@ -73,7 +75,7 @@ def test_timing_adds_the_steps_of_the_log_to_the_summary(tmp_path: Path, api: De
 
 
 def test_a_full_refresh_writes_everything_and_makes_no_history(synced_data: Path, tmp_path: Path, api: DemoApi) -> None:
-    command = CommandLine(synced_data, tmp_path, api)
+    command = CommandLine(synced_data, tmp_path, api, has_models=False)
     summary = command("sync", "--full-refresh", "--json").json()
     assert (summary["rows_loaded"], summary["unchanged"], summary["versions"]) == (7, 7, 0)
     assert summary["tables"]["assistant_versions"] == 7
@@ -414,7 +416,7 @@ def test_the_published_file_opens_in_plain_duckdb_under_its_own_name(synced: Com
 def test_what_is_held_back_says_in_four_lines_what_to_do(
     synced_data: Path, tmp_path: Path, account: Account, api: DemoApi
 ) -> None:
-    command = CommandLine(synced_data, tmp_path, api)
+    command = CommandLine(synced_data, tmp_path, api, has_models=False)
     for assistant_id in account.live_ids():
         account.delete(assistant_id)
     ended = command("sync")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
@@ -38,6 +39,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str,
     return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
 
 
+@functools.cache
 def our_models() -> list[Model]:
     with duckdb.connect() as connection:
         return read_models(connection, sql_folder())

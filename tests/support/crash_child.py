@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -160,15 +161,12 @@ class Syncs:
 
 def _serve() -> None:
     """The script: import everything once, then fork for each request."""
-    import dlt.destinations.impl.duckdb.duck
-    import dlt.load.load
-    import dlt.normalize.normalize
-    import dlt.pipeline.pipeline  # noqa: F401
+    sys.path[0] = str(Path(__file__).parents[1])
+    from support.forking import import_modules
 
     import puretalk.models.build
-    import puretalk.sync.run
-    import puretalk.sync.source
 
+    import_modules()
     if "with-models" not in sys.argv:
         puretalk.models.build.build_models = lambda *_, **__: None  # type: ignore[assignment]
     _say("ready")

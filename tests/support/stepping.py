@@ -10,8 +10,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+from support.forking import ForkedProcess, fork
 
 from puretalk.cli.commands import main
 from puretalk.cli.progress import Progress
@@ -41,31 +45,42 @@ class SteppedRun:
             "PURETALK_API_KEY": api.key,
             "PURETALK_RETRY_BUDGET": "1",
         }
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, __file__, step, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        assert self.process.stdout
-        said = self.process.stdout.readline().strip()
-        assert said == step, f"it never came to {step!r}: {self.process.communicate()[1]}"
+        self._files = ExitStack()
+        self._error = self._files.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115  (`end` closes it)
+        (its_input, our_input), (our_output, its_output) = os.pipe(), os.pipe()
+        self._input = self._files.enter_context(os.fdopen(our_input, "w"))
+        self._output = self._files.enter_context(os.fdopen(our_output))
+        streams = (its_input, its_output, self._error)
+        self.process: subprocess.Popen[bytes] | ForkedProcess
+        if prefix:
+            command = [*prefix, sys.executable, __file__, step, *arguments]
+            environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+            stdin, stdout, stderr = streams
+            self.process = subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=stderr)
+        else:
+            self.process = fork("support.stepping:run", ["puretalk", step, *arguments], environment, *streams)
+        os.close(its_input)
+        os.close(its_output)
+        said = self._output.readline().strip()
+        if said != step:
+            raise AssertionError(f"it never came to {step!r}: {self.end()[1]}")
 
     def go_on(self) -> None:
         """Let it take the step."""
-        assert self.process.stdin
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self._input.write("\n")
+        self._input.flush()
 
     def end(self) -> tuple[int, list[str]]:
         """Its exit code and the lines that it wrote to stderr, when it has ended."""
-        _, error = self.process.communicate(timeout=self._timeout)
-        return self.process.returncode, error.splitlines()
+        with self._files:
+            self._input.close()
+            exit_code = self.process.wait(timeout=self._timeout)
+            self._error.seek(0)
+            return exit_code, self._error.read().splitlines()
 
 
-def _run() -> None:
+def run() -> None:
+    """The script."""
     held = sys.argv.pop(1)
     take = Progress.on_step
 
@@ -93,4 +108,4 @@ def _run() -> None:
 
 
 if __name__ == "__main__":
-    _run()
+    run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pytest
@@ -152,51 +152,80 @@ def test_an_unknown_field_is_kept_and_reported_once(warehouse: Warehouse, accoun
     assert warehouse.rows("SELECT DISTINCT drift FROM sync_runs") == [('{"unknown field mood":1}',)]
 
 
-def test_a_number_in_a_string_is_a_number(warehouse: Warehouse, account: Account) -> None:
-    assistant_id = account.live_ids()[0]
-    account.edit(assistant_id, voice_stability="0.50", behavior="7", voice_speed="1e0")
-    warehouse.sync()
-    query = "SELECT voice_stability, behavior, voice_speed, extra FROM assistants WHERE assistant_id = ?"
-    assert warehouse.rows(query, assistant_id) == [(0.5, 7, 1.0, None)]
+#: What each assistant of `odd` has in the place of good values.
+_MISFITS: dict[str, Any] = {
+    "voice_speed": "fast",
+    "behavior": 1.5,
+    "voice_boost": "yes",
+    "prompt": ["a"],
+    "created_at": "yesterday",
+}
+_LONG_PROMPT = "Be kind. " * 600_000
+_KINDS = ("a number in a string", *_MISFITS, "a deep tree", "a long prompt", "half a character", "nothing")
 
 
-def test_a_value_that_does_not_fit_is_null_and_kept_beside(warehouse: Warehouse, account: Account) -> None:
-    misfits: dict[str, Any] = {
-        "voice_speed": "fast",
-        "behavior": 1.5,
-        "voice_boost": "yes",
-        "prompt": ["a"],
-        "created_at": "yesterday",
-    }
-    chosen = dict(zip(misfits, account.live_ids(), strict=False))
-    for field, assistant_id in chosen.items():
-        account.edit(assistant_id, **{field: misfits[field]})
-    assert warehouse.sync().exit_code == 0
-    for field, assistant_id in chosen.items():
-        query = f"SELECT {field}, extra FROM assistants WHERE assistant_id = ?"
-        kept = json.dumps({field: misfits[field]}, separators=(",", ":"))
-        assert warehouse.rows(query, assistant_id) == [(None, kept)]
+class Odd(NamedTuple):
+    """A warehouse after two syncs of an account in which each assistant has values of another odd kind."""
+
+    warehouse: Warehouse
+    outcomes: tuple[SyncOutcome, SyncOutcome]
+    ids: dict[str, str]
+    """The assistant of each of _KINDS."""
+
+    def row(self, columns: str, kind: str) -> tuple[Any, ...]:
+        [row] = self.warehouse.rows(f"SELECT {columns} FROM assistants WHERE assistant_id = ?", self.ids[kind])
+        return row
 
 
-def test_a_tree_of_depth_forty_is_forty_rows_each_with_its_parent(warehouse: Warehouse, account: Account) -> None:
-    assistant_id = account.live_ids()[0]
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Odd:
+    account = Account(assistants=len(_KINDS))
+    ids = dict(zip(_KINDS, account.live_ids(), strict=True))
+    account.edit(ids["a number in a string"], voice_stability="0.50", behavior="7", voice_speed="1e0")
+    for field, value in _MISFITS.items():
+        account.edit(ids[field], **{field: value})
     state: dict[str, Any] = {"state_id": "s39", "children": []}
     for depth in range(38, -1, -1):
         state = {"state_id": f"s{depth}", "children": [state]}
-    account.edit(assistant_id, llm_states=[state])
-    warehouse.sync()
+    account.edit(ids["a deep tree"], llm_states=[state])
+    account.edit(ids["a long prompt"], prompt=_LONG_PROMPT)
+    account.edit(ids["half a character"], prompt="smile \ud83d!", name="whole \U0001f600")
+    kept = ("assistant_id", "updated_at", "created_at", "user", "voice")
+    gone: dict[str, Any] = {name: MISSING for name in account.record(ids["nothing"]) if name not in kept}
+    account.edit(ids["nothing"], **gone, user=None, voice=None)
+    with DemoApi(account) as api, pytest.MonkeyPatch.context() as environment:
+        skip_models(environment)
+        warehouse = Warehouse(tmp_path_factory.mktemp("odd"), api)
+        outcomes = warehouse.sync(), warehouse.sync()
+    return Odd(warehouse, outcomes, ids)
+
+
+def test_odd_values_are_no_failure_and_no_news_the_next_time(odd: Odd) -> None:
+    first, second = odd.outcomes
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert (first.run.new, second.run.unchanged, second.run.rows_loaded) == (len(_KINDS), len(_KINDS), 0)
+
+
+def test_a_number_in_a_string_is_a_number(odd: Odd) -> None:
+    row = odd.row("voice_stability, behavior, voice_speed, extra", "a number in a string")
+    assert row == (0.5, 7, 1.0, None)
+
+
+@pytest.mark.parametrize("field", _MISFITS)
+def test_a_value_that_does_not_fit_is_null_and_kept_beside(odd: Odd, field: str) -> None:
+    kept = json.dumps({field: _MISFITS[field]}, separators=(",", ":"))
+    assert odd.row(f"{field}, extra", field) == (None, kept)
+
+
+def test_a_tree_of_depth_forty_is_forty_rows_each_with_its_parent(odd: Odd) -> None:
     query = """SELECT node, state_id, parent_node, parent_state_id, depth FROM assistant_llm_states
                WHERE assistant_id = ? ORDER BY node"""
     expected = [(0, "s0", None, None, 0)] + [(n, f"s{n}", n - 1, f"s{n - 1}", n) for n in range(1, 40)]
-    assert warehouse.rows(query, assistant_id) == expected
+    assert odd.warehouse.rows(query, odd.ids["a deep tree"]) == expected
 
 
-def test_a_prompt_of_five_megabytes_is_a_prompt(warehouse: Warehouse, account: Account) -> None:
-    assistant_id = account.live_ids()[0]
-    prompt = "Be kind. " * 600_000
-    account.edit(assistant_id, prompt=prompt)
-    assert warehouse.sync().exit_code == 0
-    assert warehouse.rows("SELECT prompt FROM assistants WHERE assistant_id = ?", assistant_id) == [(prompt,)]
+def test_a_prompt_of_five_megabytes_is_a_prompt(odd: Odd) -> None:
+    assert odd.row("prompt", "a long prompt") == (_LONG_PROMPT,)
 
 
 def test_nul_characters_stay_where_they_are(warehouse: Warehouse, account: Account) -> None:
@@ -209,24 +238,11 @@ def test_nul_characters_stay_where_they_are(warehouse: Warehouse, account: Accou
     assert warehouse.rows(query, assistant_id) == [("a\0b", '"a\\u0000b"')]
 
 
-def test_half_a_character_is_replaced_and_the_original_kept(warehouse: Warehouse, account: Account) -> None:
-    assistant_id = account.live_ids()[0]
-    account.edit(assistant_id, prompt="smile \ud83d!", name="whole \U0001f600")
-    outcome = warehouse.sync()
-    assert outcome.exit_code == 0
-    found = warehouse.rows("SELECT prompt, name, extra FROM assistants WHERE assistant_id = ?", assistant_id)
-    assert found == [("smile �!", "whole \U0001f600", '{"_unencodable":{"prompt":"smile \\\\ud83d!"}}')]
-    assert warehouse.sync().run.rows_loaded == 0
+def test_half_a_character_is_replaced_and_the_original_kept(odd: Odd) -> None:
+    expected = ("smile �!", "whole \U0001f600", '{"_unencodable":{"prompt":"smile \\\\ud83d!"}}')
+    assert odd.row("prompt, name, extra", "half a character") == expected
 
 
-def test_nulls_and_missing_fields_are_null(warehouse: Warehouse, account: Account) -> None:
-    assistant_id = account.live_ids()[0]
-    record = account.record(assistant_id)
-    gone: dict[str, Any] = {
-        name: MISSING for name in record if name not in ("assistant_id", "updated_at", "created_at", "user", "voice")
-    }
-    account.edit(assistant_id, **gone, user=None, voice=None)
-    assert warehouse.sync().exit_code == 0
+def test_nulls_and_missing_fields_are_null(odd: Odd) -> None:
     given = "assistant_id, content_hash, first_seen_at, created_at, updated_at"
-    row = warehouse.rows(f"SELECT * EXCLUDE ({given}) FROM assistants WHERE assistant_id = ?", assistant_id)
-    assert set(row[0]) == {None}
+    assert set(odd.row(f"* EXCLUDE ({given})", "nothing")) == {None}

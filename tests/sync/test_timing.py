@@ -55,31 +55,31 @@ def test_every_sync_publishes_its_times_and_the_mart_shows_them(tmp_path: Path, 
 
 @pytest.mark.parametrize("is_quiet", [True, False])
 def test_a_sync_adds_times_to_its_own_row_only(
-    tmp_path: Path, account: Account, api: DemoApi, monkeypatch: pytest.MonkeyPatch, is_quiet: bool
+    synced_data: Path, account: Account, api: DemoApi, monkeypatch: pytest.MonkeyPatch, is_quiet: bool
 ) -> None:
     skip_models(monkeypatch)
-    settings = settings_for(tmp_path, api.base_url)
-    first = run_sync(settings)
-    query = f"SELECT * FROM main.sync_runs WHERE run_id = '{first.run.run_id}'"
-    before = select(first.snapshot, query)
+    settings = settings_for(synced_data.parent, api.base_url)
+    [before] = select(synced_data / "puretalk.duckdb", "SELECT * FROM main.sync_runs")
     if not is_quiet:
         account.edit(account.live_ids()[0], prompt="Say yes.")
     second = run_sync(settings)
     assert (second.run.rows_loaded == 0) == is_quiet
-    assert select(second.snapshot, query) == before
+    rows = select(second.snapshot, "SELECT * FROM main.sync_runs ORDER BY run_id")
+    assert (len(rows), rows[0]) == (2, before)
     assert None not in times_of(second.snapshot, second.run.run_id, ("walk_seconds", "load_seconds", "total_seconds"))
 
 
 def test_a_sync_announces_the_walk_the_load_the_models_and_the_checks_in_this_order(
-    tmp_path: Path, api: DemoApi
+    synced_data: Path, account: Account, api: DemoApi
 ) -> None:
+    account.edit(account.live_ids()[0], prompt="Say yes.")
     steps: list[Step] = []
 
     class Hears(Listener):
         def on_step(self, step: Step) -> None:
             steps.append(step)
 
-    run_sync(settings_for(tmp_path, api.base_url), listener=Hears())
+    run_sync(settings_for(synced_data.parent, api.base_url), listener=Hears())
     named = [step for step in steps if step in (Step.WALK, Step.LOAD, Step.MODELS, Step.CHECKS, Step.SEAL)]
     assert named == [Step.WALK, Step.LOAD, Step.MODELS, Step.CHECKS, Step.SEAL]
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
@@ -22,6 +23,7 @@ from puretalk.sync.sync_run import SyncRun
 
 if TYPE_CHECKING:
     from dlt import Pipeline
+    from dlt.destinations.sql_client import SqlClientBase
 
 
 class Destination(ABC):
@@ -123,21 +125,24 @@ class PipelineDestination(Destination):
         self._pipeline = pipeline
         super().__init__()
 
+    @cached_property
+    def _client(self) -> SqlClientBase[Any]:
+        """Opened for each query. dlt resolves its whole configuration to make one, which takes longer than a query."""
+        return self._pipeline.sql_client()
+
     def _read_columns(self) -> Iterable[tuple[str, str]]:
         if not self._pipeline.schema_names:
             return ()
-        with self._pipeline.sql_client() as client:
-            dataset = client.dataset_name
         return self._query(
-            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s", [dataset]
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s",
+            [self._client.dataset_name],
         )
 
     def _relation(self, table: Table) -> str:
-        with self._pipeline.sql_client() as client:
-            return client.make_qualified_table_name(table.name)
+        return self._client.make_qualified_table_name(table.name)
 
     def _query(self, sql: str, parameters: Sequence[str]) -> list[Any]:
-        with self._pipeline.sql_client() as client:
+        with self._client as client:
             return list(client.execute_sql(sql, *parameters) or ())
 
 
