@@ -23,9 +23,10 @@ import pandas as pd
 from puretalk.database import OFFLINE, quote_name
 from puretalk.errors import ConfigurationError
 from puretalk.readers.published import find_snapshot
+from puretalk.schema import CATALOG, STORAGE_SCHEMA
 
 #: Schemas in the order in which a bare table name is looked up.
-SCHEMAS = ("puretalk", "marts", "staging")
+SCHEMAS = (STORAGE_SCHEMA, "marts", "staging")
 
 
 def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -59,7 +60,7 @@ def table(name: str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
         there = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database()"
         ).fetchall()
-        schema, _, bare = name.rpartition(".")
+        schema, _, bare = name.removeprefix(f"{CATALOG}.").rpartition(".")
         for candidate in (schema,) if schema else SCHEMAS:
             if (candidate, bare) in there:
                 return _to_frame(connection.execute(f"SELECT * FROM {quote_name(candidate, bare)}"))

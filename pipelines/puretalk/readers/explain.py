@@ -13,7 +13,7 @@ import duckdb
 
 from puretalk.errors import ConfigurationError
 from puretalk.json_values import JSONValue, canonical_json
-from puretalk.schema import SCHEMA
+from puretalk.schema import STORAGE_SCHEMA
 
 #: Texts of at least this many characters, or of several lines, are shown as a diff of lines.
 LONG_TEXT = 80
@@ -46,12 +46,13 @@ def explain_assistant(connection: duckdb.DuckDBPyConnection, assistant_id: str) 
     """Lines of text. Raises ConfigurationError when no sync ever saw the assistant."""
     connection.execute("SET TimeZone = 'UTC'")
     found = connection.execute(
-        f"SELECT assistant_id, name, first_seen_at, deleted_at FROM {SCHEMA}.assistants WHERE assistant_id = ?",
+        f"SELECT assistant_id, name, first_seen_at, deleted_at FROM {STORAGE_SCHEMA}.assistants WHERE assistant_id = ?",
         [assistant_id],
     ).fetchall()
     if not found:
         near = connection.execute(
-            f"SELECT assistant_id FROM {SCHEMA}.assistants WHERE starts_with(assistant_id, ?) OR name = ? LIMIT 3",
+            f"""SELECT assistant_id FROM {STORAGE_SCHEMA}.assistants
+                WHERE starts_with(assistant_id, ?) OR name = ? LIMIT 3""",
             [assistant_id, assistant_id],
         ).fetchall()
         hint = f"; did you mean {' or '.join(row[0] for row in near)}?" if near else ""
@@ -62,7 +63,7 @@ def explain_assistant(connection: duckdb.DuckDBPyConnection, assistant_id: str) 
     _, name, first_seen_at, deleted_at = found[0]
     versions = connection.execute(
         f"""SELECT observed_at, updated_at, is_silent, previous_deleted_at, config
-            FROM {SCHEMA}.assistant_versions WHERE assistant_id = ? ORDER BY observed_at""",
+            FROM {STORAGE_SCHEMA}.assistant_versions WHERE assistant_id = ? ORDER BY observed_at""",
         [assistant_id],
     ).fetchall()
     yield f"{name or '(no name)'}  {assistant_id}"
