@@ -24,7 +24,8 @@ SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
 )
 
 #: The name of the catalog in every client: DuckDB takes it from the name of the file, `puretalk.duckdb`. So
-#: `puretalk.assistants` is the table `assistants`; a schema of this name would make that ambiguous.
+#: `puretalk.assistants` is the table `assistants`; a schema of this name would make that ambiguous. DuckDB's parser
+#: takes the name for a schema there.
 CATALOG = "puretalk"
 #: The schema of the tables: DuckDB's default, so a bare `assistants` finds them.
 STORAGE_SCHEMA = "main"

@@ -79,7 +79,7 @@ def _arrange_columns(connection: duckdb.DuckDBPyConnection, there: Mapping[str, 
     for table in TABLES.values():
         names = [column.name for column in table.columns]
         stored = there.get(table.name)
-        if stored is None or stored == names:
+        if stored is None or stored[: len(names)] == names:
             continue
         is_changed = True
         selected = [
