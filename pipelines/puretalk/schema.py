@@ -1,4 +1,4 @@
-"""How a table of the normalized layer is described: its columns with type and meaning, its key, and its schemas."""
+"""How a table of the normalized layer is described: its columns with type and meaning, its key, and where it is."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
     }
 )
 
-#: The schema that readers use.
-SCHEMA = "puretalk"
-#: The schema that holds the tables; SCHEMA has a view of each. Clients up to DuckDB 1.4 call the catalog of
-#: `puretalk.duckdb` `puretalk`. A catalog and a schema with the same name make `puretalk.assistants` ambiguous, also in
-#: stored views. `main.assistants` is never ambiguous, and a bare `assistants` finds it.
+#: The name of the catalog in every client: DuckDB takes it from the name of the file, `puretalk.duckdb`. So
+#: `puretalk.assistants` is the table `assistants`; a schema of this name would make that ambiguous. DuckDB's parser
+#: takes the name for a schema there.
+CATALOG = "puretalk"
+#: The schema of the tables: DuckDB's default, so a bare `assistants` finds them.
 STORAGE_SCHEMA = "main"
 #: The schema of tables that only puretalk itself reads.
 INTERNAL_SCHEMA = "_internal"

@@ -407,7 +407,9 @@ def test_the_published_file_opens_in_plain_duckdb_under_its_own_name(synced: Com
         relations = connection.execute(
             "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"
         ).fetchall()
-        assert {schema for _, schema, _ in relations} >= {"main", "puretalk", "staging", "marts"}
+        assert {(catalog, schema) for catalog, schema, _ in relations} == {
+            ("puretalk", schema) for schema in ("main", "staging", "marts", "_internal")
+        }
         for catalog, schema, name in relations:
             connection.execute(f'SELECT count(*) FROM "{catalog}"."{schema}"."{name}"').fetchall()
         assert connection.execute("SELECT count(*) FROM assistants").fetchall() == [(7,)]

@@ -67,7 +67,7 @@ def test_the_work_folder_of_a_run_is_kept_when_asked_for(puretalk: CommandLine, 
     api.fail("401", 1)
     assert puretalk("sync", "--keep-work").exit_code == 4
     newest = max((puretalk.data_dir / "kept").iterdir())
-    assert (newest / "work.duckdb").is_file(), "the work file of a run that failed"
+    assert (newest / "puretalk.duckdb").is_file(), "the work file of a run that failed"
     for _ in range(2):
         assert puretalk("sync", "--keep-work").exit_code == 0
     assert len(list((puretalk.data_dir / "kept").iterdir())) == 3

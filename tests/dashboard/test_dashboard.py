@@ -348,7 +348,7 @@ def secret_snapshot(tmp_path_factory: pytest.TempPathFactory, _empty_environment
     account = Account(seed=2, assistants=8)
     for key in account.live_ids()[:4]:
         account.edit(key, **SECRETS)
-    path = tmp_path_factory.mktemp("secret") / "secret.duckdb"
+    path = tmp_path_factory.mktemp("secret") / "puretalk.duckdb"
     connection = open_warehouse(path)
     observe(connection, SYNCED_AT - timedelta(days=9), account.records())
     for key in account.live_ids()[:3]:
@@ -542,4 +542,4 @@ def test_sql_of_the_spec_reads_marts_and_the_normalized_layer_only() -> None:
     texts = [getattr(item, key, "") for item in items for key in ("sql", "trend", "changes")]
     read_from = {name for text in texts for name in re.findall(r"\b(?:FROM|JOIN)\s+(\w+\.\w+)", text)}
     assert {name for name in read_from if name.split(".")[0] == "marts"} <= {f"marts.{mart}" for mart in marts}
-    assert {name.split(".")[0] for name in read_from} == {"marts", "puretalk"}
+    assert {name.split(".")[0] for name in read_from} == {"marts", "main"}

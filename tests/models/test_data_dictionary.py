@@ -63,7 +63,7 @@ def test_every_relation_and_column_has_a_meaning(described: list[Described]) -> 
 
 def test_all_layers_are_there(described: list[Described]) -> None:
     names = {relation.relation for relation in described}
-    assert {f"puretalk.{name}" for name in TABLES} <= names
+    assert {f"main.{name}" for name in TABLES} <= names
     assert {"staging.stg_assistants", "intermediate.int_findings", "marts.dim_assistants"} <= names
 
 

@@ -338,7 +338,7 @@ def test_an_incremental_build_equals_a_build_from_scratch(tmp_path: Path, seed: 
         updated |= {step.name for step in report.models if step.outcome == "updated"}
         shutil.copy(path, scratch)
         with duckdb.connect(scratch) as connection:
-            connection.execute("DELETE FROM main.model_builds")
+            connection.execute("DELETE FROM _internal.model_builds")
             assert "updated" not in {step.outcome for step in build_models(connection).models}
         assert marts_of(path) == marts_of(scratch), hour
         deleted = []
@@ -411,6 +411,8 @@ def test_what_a_broken_build_updated_is_corrected_by_the_next(
     [
         ("select user_id from main.users", "assistant_id", r"a\.sql: .* depends on main\.users"),
         ("select user_id from staging.stg_others", "assistant_id", r"a\.sql: .* depends on main\.users"),
+        ("select assistant_id, name from puretalk.assistants", "assistant_id", r"a\.sql: .* names the catalog"),
+        ("select assistant_id from puretalk.staging.stg_assistants", "assistant_id", r"a\.sql: .* names the catalog"),
         ("select assistant_id, name from staging.stg_assistants", "user_id", r"m\.yml: a: .* unique_key assistant_id"),
     ],
 )

@@ -129,7 +129,7 @@ def a_run(**changes: Any) -> dict[str, Any]:
 
 def outcome_of(verdict: Verdict = ALL_WELL) -> SyncOutcome:
     run = replace(EXACT, is_exact=isinstance(verdict, Exact), is_complete=verdict.is_complete, held=len(verdict.held))
-    snapshot = Path("snapshots/puretalk-20261122T120000000000Z.duckdb")
+    snapshot = Path("snapshots/20261122T120000000000Z/puretalk.duckdb")
     return SyncOutcome(run, verdict, snapshot, {}, ("look here",), 1.25)
 
 
@@ -271,7 +271,7 @@ def test_a_run_is_one_line_of_the_log(settings: Settings) -> None:
         "exit_code": EXIT_OK,
         "seconds": 1.25,
         "steps": {"load": 1.0, "models": 0.25},
-        "snapshot": "puretalk-20261122T120000000000Z.duckdb",
+        "snapshot": "20261122T120000000000Z",
         "counts": EXACT.counts(),
         "drift": {"tone": 2},
         "warnings": ["look here"],
@@ -454,7 +454,7 @@ def test_a_snapshot_is_fresh_up_to_its_age_and_no_longer(settings: Settings) -> 
     fresh = check_freshness(settings, timedelta(hours=2), NOON + timedelta(hours=2))
     stale = check_freshness(settings, timedelta(hours=2), NOON + timedelta(hours=2, seconds=1))
     assert (fresh.is_fresh, fresh.age, fresh.finished_at) == (True, timedelta(hours=2), NOON)
-    assert f"puretalk-{fresh.snapshot_id}.duckdb" == snapshot.name
+    assert fresh.snapshot_id == snapshot.parent.name
     assert fresh.message == "the published data is 2 h old (2026-11-22 12:00:00 UTC), within the 2 h allowed"
     assert (stale.is_fresh, stale.age) == (False, timedelta(hours=2, seconds=1))
     assert stale.message == "the published data is 2 h 1 s old (2026-11-22 12:00:00 UTC), more than the 2 h allowed"

@@ -48,7 +48,7 @@ def test_the_facts_are_those_of_the_newest_sync_and_of_the_newest_exact_one(tmp_
     )
     assert read_published(tmp_path) == Published(
         path=snapshot,
-        snapshot_id=snapshot.stem.removeprefix("puretalk-"),
+        snapshot_id=snapshot.parent.name,
         run_id="b",
         finished_at=NOON + timedelta(hours=1),
         is_exact=False,

@@ -6,10 +6,8 @@ The same harness watches over a warehouse that is published in place, and compla
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +19,7 @@ from typing import Any, Self
 
 import duckdb
 import pytest
+from support.clients import python_with_duckdb
 from support.publishing import add_rows, publish_rows
 
 from puretalk.settings import RetentionSettings
@@ -111,13 +110,9 @@ class Readers:
 
 
 def _start(kind: str, version: str | None, database: Path) -> subprocess.Popen[str]:
-    environment = dict(os.environ)
-    if version is not None:
-        old = Path(sys.prefix) / f"duckdb-{version}"
-        assert old.is_dir(), f"there is no {old.name} in the environment: run `make .venv/old-duckdb`"
-        environment["PYTHONPATH"] = str(old)
+    command, environment = python_with_duckdb(version)
     return subprocess.Popen(
-        [sys.executable, "-P", str(READER), kind, str(database)],
+        [*command, str(READER), kind, str(database)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -218,4 +213,4 @@ def _copy_over(published: Path, *, pause: Callable[[], None]) -> str:
 
 
 def _id_of(snapshot: Path) -> str:
-    return snapshot.name.removeprefix("puretalk-").removesuffix(".duckdb")
+    return snapshot.parent.name

@@ -86,27 +86,32 @@ def main() -> None:
     if has_models == "False":
         builder: Any = importlib.import_module("puretalk.models.build")
         builder.build_models = lambda *_, **__: None
-    before = _load_ids(Path(data_dir))
+    _count_packages(counts)
     outcome = run_sync(
         Settings(Path(data_dir), data_dir=Path(data_dir), api=ApiSettings(key, base_url, page_size=int(page_size)))
     )
     assert outcome.exit_code == 0, outcome.verdict
     told = {
         **counts,
-        "dlt packages": len(_load_ids(Path(data_dir)) - before),
         "heavy libraries imported": sum(name in sys.modules for name in HEAVY),
     }
     sys.stdout.write(json.dumps(told))
 
 
-def _load_ids(data_dir: Path) -> set[str]:
-    import duckdb
+def _count_packages(counts: Counter[str]) -> None:
+    """dlt lists its packages in a table that the seal drops."""
+    work_file: Any = importlib.import_module("puretalk.warehouse.work_file")
+    original = work_file.seal
 
-    published = data_dir / "puretalk.duckdb"
-    if not published.exists():
-        return set()
-    with duckdb.connect(str(published), read_only=True) as connection:
-        return {load_id for (load_id,) in connection.execute("SELECT load_id FROM main._dlt_loads").fetchall()}
+    def seal(connection: Any, *arguments: Any) -> None:
+        listed = "SELECT count(*) FROM duckdb_tables() WHERE table_name = '_dlt_loads' AND schema_name = 'main'"
+        is_there = connection.execute(listed).fetchall() == [(1,)]
+        counts["dlt packages"] = (
+            connection.execute("SELECT count(*) FROM main._dlt_loads").fetchall()[0][0] if is_there else 0
+        )
+        original(connection, *arguments)
+
+    work_file.seal = seal
 
 
 if __name__ == "__main__":

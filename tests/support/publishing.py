@@ -67,6 +67,7 @@ def count_rows(database: Path) -> tuple[str, int, int]:
 def find_leftovers(data_dir: Path) -> list[str]:
     """Files and folders that no run should leave: everything but the link, the lock, the logs, and sealed snapshots."""
     found = [path.name for path in data_dir.iterdir() if path.name not in _KEPT]
-    names = {path.name for path in (data_dir / "snapshots").glob("*")}
-    sealed = {name for name in names if f"{name}.seal" in names}
-    return sorted(found + [name for name in names if name not in sealed and name.removesuffix(".seal") not in sealed])
+    for folder in (data_dir / "snapshots").glob("*"):
+        names = {path.name for path in folder.iterdir()}
+        found += [f"{folder.name}: {sorted(names)}"] if names != {"puretalk.duckdb", "puretalk.duckdb.seal"} else []
+    return sorted(found)

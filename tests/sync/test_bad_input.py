@@ -105,17 +105,16 @@ def test_an_empty_account_has_every_table_and_column_with_its_comment(tmp_path: 
     assert outcome.exit_code == 0
     assert outcome.run.seen == 0
     found = warehouse.rows(
-        """SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns()
-           WHERE NOT internal AND schema_name IN ('main', 'puretalk')"""
+        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+        "WHERE NOT internal AND schema_name = 'main'"
     )
-    there = {(schema, table, column): (type_, comment) for schema, table, column, type_, comment in found}
+    there = {(table, column): (type_, comment) for table, column, type_, comment in found}
     kinds = {"text": "VARCHAR", "double": "DOUBLE", "bigint": "BIGINT", "bool": "BOOLEAN", "json": "JSON"}
     for table in TABLES.values():
         for column in table.columns:
             type_ = kinds.get(column.type, "TIMESTAMP WITH TIME ZONE")
-            for schema in ("main", "puretalk"):
-                assert there[schema, table.name, column.name] == (type_, column.description)
-    comments = dict(warehouse.rows("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'puretalk'"))
+            assert there[table.name, column.name] == (type_, column.description)
+    comments = dict(warehouse.rows("SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main'"))
     assert {name: comments[name] for name in TABLES} == {name: table.description for name, table in TABLES.items()}
 
 

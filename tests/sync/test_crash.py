@@ -82,7 +82,7 @@ class Scene:
                     """SELECT (assistants, assistant_versions),
                               ((SELECT count(*) FROM puretalk.assistants),
                                (SELECT count(*) FROM puretalk.assistant_versions))
-                       FROM puretalk.snapshot_info""",
+                       FROM main.snapshot_info""",
                 )
                 self.reads += 1
                 if said != there:
@@ -101,8 +101,8 @@ class Scene:
         assert oracle.compare_history(self.at_rest, self.published) == []
         left = {path.name for path in self.folder.iterdir()}
         assert left == {"puretalk.duckdb", "snapshots", "sync.lock"}, "something was left behind"
-        snapshots = {path.name for path in (self.folder / "snapshots").iterdir()}
-        assert all(name.endswith(".seal") or f"{name}.seal" in snapshots for name in snapshots)
+        for folder in (self.folder / "snapshots").iterdir():
+            assert {path.name for path in folder.iterdir()} == {"puretalk.duckdb", "puretalk.duckdb.seal"}
         with hold_lock(self.folder, "test"):
             return ended
 

@@ -18,14 +18,17 @@ from typing import Any
 import duckdb
 import pytest
 from support import oracle
+from support.publishing import find_leftovers
 from support.storm import select, settings_for, skip_models
 
+from puretalk.catalogue import TABLES
 from puretalk.demo import Account, DemoApi
+from puretalk.endpoints.assistants.tables import ASSISTANTS
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT
 from puretalk.errors import WarehouseError
 from puretalk.json_values import hash_json
 from puretalk.release import VERSION
-from puretalk.settings import Settings
+from puretalk.settings import RetentionSettings, Settings
 from puretalk.sync.run import SyncOutcome, run_build, run_rollback, run_sync
 from puretalk.warehouse.snapshots import SnapshotStore
 
@@ -115,6 +118,9 @@ def test_a_warehouse_of_every_release_syncs_to_what_the_api_shows_with_its_histo
         (row["assistant_id"], *(row[name] and datetime.fromisoformat(row[name]).isoformat() for name in _MOMENTS))
         for row in sorted(old.expected["assistants"], key=lambda row: str(row["assistant_id"]))
     ]
+    assert select(old.published, "SHOW TABLES") == [(name,) for name in sorted([*TABLES, "snapshot_info"])]
+    schemas = select(old.published, "SELECT DISTINCT table_schema FROM information_schema.tables ORDER BY 1")
+    assert schemas == [("_internal",), ("main",), ("marts",), ("staging",)]
     runs = select(old.published, "SELECT run_id FROM main.sync_runs ORDER BY 1")
     assert [run_id for (run_id,) in runs][:-1] == [row["run_id"] for row in old.expected["sync_runs"]]
 
@@ -141,8 +147,8 @@ def test_a_new_column_is_filled_from_what_was_kept_for_deleted_assistants_too(ol
     outcome = old.sync()
     assert outcome.exit_code == 0
     assert (outcome.run.rows_loaded, outcome.run.versions, outcome.run.silent) == (0, 0, 0)
-    columns = ", ".join(row[0] for row in select(old.published, "DESCRIBE main.assistants"))
-    assert columns.endswith("timezone"), "the test added it at the end"
+    columns = [row[0] for row in select(old.published, "DESCRIBE main.assistants")]
+    assert columns == [column.name for column in ASSISTANTS.columns], "in the order of a new warehouse"
     deleted = set(old.expected["deleted"])
     assert oracle.compare(old.expected["records"], outcome.snapshot, deleted_ids=deleted) == []
     assert len(old.rows("assistants")) == len(assistants)
@@ -213,7 +219,23 @@ def test_a_snapshot_of_the_release_before_is_one_that_a_rollback_can_go_to(old: 
     before = old.published.resolve()
     old.sync()
     assert run_rollback(old.settings(), None).path.resolve() == before
+    assert select(old.published, "SELECT count(*) FROM puretalk.assistants") == [(len(old.expected["assistants"]),)]
+    run_build(old.settings())
     assert old.sync().exit_code == 0
+
+
+def test_snapshots_of_the_release_before_are_listed_and_deleted_like_any_other(old: OldWarehouse) -> None:
+    store = SnapshotStore(old.folder / "data")
+    before = store.list_snapshots()
+    assert [snapshot.is_current for snapshot in before] == [True, False]
+    for number in range(3):
+        old.sync()
+        kept = store.list_snapshots()
+        assert [snapshot.snapshot_id for snapshot in kept[-2:]] == [each.snapshot_id for each in before]
+        assert len(kept) == number + 3
+    store.delete_old(RetentionSettings(keep_last=1, keep_hourly=0, keep_daily=0), now=kept[0].created_at)
+    assert store.list_snapshots() == kept[:2]
+    assert find_leftovers(old.folder / "data") == []
 
 
 def test_a_run_that_dies_while_it_carries_over_changes_nothing(
@@ -241,7 +263,6 @@ def _an_earlier_release_had_no_column(table: str, column: str) -> list[str]:
         "UPDATE main.snapshot_info SET tables_version = 0",
         f"UPDATE main.{table} SET extra = {merged} WHERE {column} IS NOT NULL",
         f"CREATE TABLE main.rewritten AS SELECT * EXCLUDE ({column}) FROM main.{table}",
-        f"DROP VIEW IF EXISTS puretalk.{table}",
         f"DROP VIEW IF EXISTS staging.stg_{table}",
         f"DROP TABLE main.{table}",
         f"ALTER TABLE main.rewritten RENAME TO {table}",

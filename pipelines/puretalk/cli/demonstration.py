@@ -14,7 +14,7 @@ from puretalk.dashboard import write_dashboard
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError
 from puretalk.readers.connection import connect
-from puretalk.schema import SCHEMA
+from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.run import run_sync
 
@@ -64,7 +64,7 @@ def show_demo(settings: Settings, say: Callable[[str], None]) -> None:
         for severity, findings, title, example in connection.execute(_FINDINGS).fetchall():
             say(f"     {severity:<6}  {findings:>3} × {title}, for example {example}")
         changed = connection.execute(
-            f"SELECT assistant_id FROM {SCHEMA}.assistant_versions GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+            f"SELECT assistant_id FROM {STORAGE_SCHEMA}.assistant_versions GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
         ).fetchall()[0][0]
     page = write_dashboard(outcome.snapshot, settings.data_dir / "dashboard.html")
     say(f"\n7. The same as a page that works offline: {_relative(page.path)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from puretalk.errors import EXIT_BUG, EXIT_CODES, EXIT_INTERRUPTED, PuretalkError, UsageError
-from puretalk.schema import SCHEMA
+from puretalk.schema import CATALOG
 from puretalk.settings import Settings
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def describe_tables(counts: Mapping[str, int]) -> Iterator[str]:
     """Tables and their row counts."""
     width = max(map(len, counts))
     for name, rows in counts.items():
-        yield f"  {SCHEMA}.{name:<{width}}  {rows:>8,} rows"
+        yield f"  {CATALOG}.{name:<{width}}  {rows:>8,} rows"
 
 
 def _print_error(line: str) -> None:

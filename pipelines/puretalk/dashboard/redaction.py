@@ -15,7 +15,7 @@ import duckdb
 
 from puretalk.database import quote_literal
 from puretalk.errors import WarehouseError
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import CATALOG
 
 _VOICE_SETTINGS = ("voice_id", "voice_name", "language")
 _ASSISTANT_SETTINGS = ("assistant_name", "assistant_type", "model", "timezone", "who_speaks_first")
@@ -36,18 +36,18 @@ SHAREABLE: Final[Mapping[str, tuple[str, ...]]] = {
     "marts.rpt_standard_drift": ("assistant_id", "assistant_name", "setting"),
     "marts.rpt_coverage": ("language", "assistant_type", "model"),
     "marts.rpt_sync_health": ("run_id",),
-    "puretalk.assistants": (
+    "main.assistants": (
         *("assistant_id", "voice_id", "name", "assistant_type", "model", "timezone"),
         *("who_speaks_first", "chatbot_accent_color"),
     ),
-    "puretalk.voices": ("voice_id", "name", "language", "gender"),
-    "puretalk.assistant_variables": ("assistant_id", "name"),
-    "puretalk.assistant_voice_emotions": ("assistant_id", "emotion"),
-    "puretalk.assistant_chatbot_domains": ("assistant_id",),
-    "puretalk.assistant_llm_states": ("assistant_id", "state_id", "parent_state_id", "path", "name"),
-    "puretalk.assistant_llm_state_tools": ("assistant_id", "type", "function_id", "function_name"),
-    "puretalk.assistant_versions": ("assistant_id",),
-    "puretalk.sync_runs": ("run_id",),
+    "main.voices": ("voice_id", "name", "language", "gender"),
+    "main.assistant_variables": ("assistant_id", "name"),
+    "main.assistant_voice_emotions": ("assistant_id", "emotion"),
+    "main.assistant_chatbot_domains": ("assistant_id",),
+    "main.assistant_llm_states": ("assistant_id", "state_id", "parent_state_id", "path", "name"),
+    "main.assistant_llm_state_tools": ("assistant_id", "type", "function_id", "function_name"),
+    "main.assistant_versions": ("assistant_id",),
+    "main.sync_runs": ("run_id",),
 }
 
 #: Fields whose old and new values may be shown; of every other field only that it changed.
@@ -68,13 +68,15 @@ def open_snapshot(snapshot: Path, *, include_prompts: bool) -> duckdb.DuckDBPyCo
     if not snapshot.exists():
         raise WarehouseError(f"There is no published snapshot at {snapshot}", action="Run `puretalk sync` first.")
     connection = duckdb.connect()
-    # A spec cannot know this name, so its SQL cannot bypass the redacted tables.
-    name = "snapshot" if include_prompts else f"snapshot_{secrets.token_hex(8)}"
+    path = snapshot.resolve()
+    # With prompts, the name that every client gives the file. Else one that a spec cannot know, so that its SQL cannot
+    # bypass the redacted tables.
+    name = path.stem if include_prompts else f"snapshot_{secrets.token_hex(8)}"
     try:
-        connection.execute(f"ATTACH {quote_literal(str(snapshot.resolve()))} AS {name} (READ_ONLY)")
+        connection.execute(f"ATTACH {quote_literal(str(path))} AS {_quoted(name)} (READ_ONLY)")
         connection.execute("SET TimeZone='UTC'")
         if include_prompts:
-            connection.execute(f"USE {name}")
+            connection.execute(f"USE {_quoted(name)}")
         else:
             _redact(connection, name)
         connection.execute("SET enable_external_access=false")
@@ -86,15 +88,18 @@ def open_snapshot(snapshot: Path, *, include_prompts: bool) -> duckdb.DuckDBPyCo
 
 
 def _redact(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Make the current database one that has a redacted view of each relation of the database `name`."""
+    connection.execute(f"ATTACH ':memory:' AS {CATALOG}")
+    connection.execute(f"USE {CATALOG}")
     relations: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for schema, relation, column, data_type in connection.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = ? AND NOT internal ORDER BY schema_name, table_name, column_index",
-        [name],
+        "WHERE database_name = ? AND schema_name <> ? AND NOT internal ORDER BY schema_name, table_name, column_index",
+        [name, CATALOG],  # up to release 0.2 a schema of that name held views of the tables in main
     ).fetchall():
         relations.setdefault((schema, relation), []).append((column, data_type))
     for (schema, relation), columns in relations.items():
-        shareable = SHAREABLE.get(f"{SCHEMA if schema == STORAGE_SCHEMA else schema}.{relation}", ())
+        shareable = SHAREABLE.get(f"{schema}.{relation}", ())
         selected = ", ".join(_expression(f"{schema}.{relation}", *column, shareable) for column in columns)
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
         connection.execute(

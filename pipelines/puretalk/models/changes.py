@@ -20,10 +20,10 @@ from puretalk.database import quote_literal, quote_name
 from puretalk.endpoints.assistants.versions import CURRENT
 from puretalk.models.increments import DIVIDED_TABLES
 from puretalk.release import VERSION
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import CATALOG, INTERNAL_SCHEMA, STORAGE_SCHEMA
 
 #: Where the note of the last finished build is kept.
-NOTE_TABLE = f"{STORAGE_SCHEMA}.model_note"
+NOTE_TABLE = f"{INTERNAL_SCHEMA}.model_note"
 _NOTE_COMMENT = "One row: what the last finished build knew (JSON), so that a sync need not find it out again."
 
 
@@ -51,7 +51,7 @@ class Changes:
     def may_concern(self, relation: str) -> bool:
         """Whether a relation that no model makes may hold other rows; true of all that is not in the catalogue."""
         schema, _, name = relation.partition(".")
-        return schema not in (SCHEMA, STORAGE_SCHEMA) or name not in TABLES or name in self.tables
+        return schema not in (CATALOG, STORAGE_SCHEMA) or name not in TABLES or name in self.tables
 
 
 @dataclass(frozen=True)

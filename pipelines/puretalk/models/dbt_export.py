@@ -24,7 +24,7 @@ from puretalk.catalogue import TABLES
 from puretalk.errors import ConfigurationError
 from puretalk.models.model import Model, sql_folder
 from puretalk.models.project import Project, read_project
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import CATALOG, STORAGE_SCHEMA
 
 _WRITTEN_BY: Final = (
     "# Written by `puretalk export dbt`, which replaces this file; keep your own models in other folders.\n"
@@ -89,7 +89,7 @@ def export_dbt(folder: Path, published: Path, *, user_dir: Path | None = None) -
     files = {
         Path("dbt_project.yml"): _WRITTEN_BY + _PROJECT,
         Path("profiles.yml"): _WRITTEN_BY
-        + _PROFILES.format(variable=SNAPSHOT_VARIABLE, published=str(published.absolute()), catalog=SCHEMA),
+        + _PROFILES.format(variable=SNAPSHOT_VARIABLE, published=str(published.absolute()), catalog=CATALOG),
         Path("macros/puretalk/generate_schema_name.sql"): _SCHEMA_NAMES,
         Path("dbt_packages/dbt_utils/dbt_project.yml"): _DBT_UTILS_PROJECT,
         Path("dbt_packages/dbt_utils/macros/unique_combination_of_columns.sql"): _DBT_UTILS_TEST,
@@ -139,8 +139,8 @@ def _render(model: Model, built: set[str]) -> str:
     for reference in model.references:
         if reference.relation in built:
             read = f"ref({reference.name!r})"
-        elif reference.name in TABLES and reference.schema in {"", STORAGE_SCHEMA, SCHEMA}:
-            read = f"source({SCHEMA!r}, {reference.name!r})"
+        elif reference.name in TABLES and reference.schema in {"", STORAGE_SCHEMA, CATALOG}:
+            read = f"source({CATALOG!r}, {reference.name!r})"
         else:
             continue
         written = _WRITTEN_NAME.match(sql, reference.position)

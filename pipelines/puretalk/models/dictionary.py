@@ -22,11 +22,12 @@ from puretalk.models.build import build_models
 from puretalk.models.comments import describe_column
 from puretalk.models.model import Model, sql_folder
 from puretalk.models.project import read_project
-from puretalk.models.references import Reference
-from puretalk.schema import SCHEMA, SQL_TYPES, STORAGE_SCHEMA
+from puretalk.schema import CATALOG, SQL_TYPES, STORAGE_SCHEMA
+from puretalk.warehouse.work_file import SNAPSHOT_INFO_COLUMNS, SNAPSHOT_INFO_DESCRIPTION
 
 _LAYERS: Mapping[str, str] = {
-    SCHEMA: "The normalized layer: what `puretalk sync` loads, one to one.",
+    STORAGE_SCHEMA: "The normalized layer: what `puretalk sync` loads, one to one. It is DuckDB's default schema, so "
+    f"`assistants`, `{CATALOG}.assistants` and `{CATALOG}.{STORAGE_SCHEMA}.assistants` name the same table.",
     "staging": "Views on the normalized layer in the analysts' words, one for each table.",
     "intermediate": "Steps that several marts share. They exist while the models are built and are not published.",
     "_internal": "What a build keeps for the next one. Readers need none of it; it may change with any release.",
@@ -67,7 +68,7 @@ def describe_warehouse(folder: Path | None = None) -> list[Described]:
         }
     described = [
         Described(
-            SCHEMA,
+            STORAGE_SCHEMA,
             table.name,
             table.description,
             "",
@@ -76,13 +77,15 @@ def describe_warehouse(folder: Path | None = None) -> list[Described]:
         )
         for table in TABLES.values()
     ]
+    info = tuple((name, type_, text) for name, (type_, text) in SNAPSHOT_INFO_COLUMNS.items())
+    described.append(Described(STORAGE_SCHEMA, "snapshot_info", SNAPSHOT_INFO_DESCRIPTION, "", info, ()))
     for model in sorted(project.models, key=_place):
         columns = tuple(
             (column, type_, describe_column(model, column, project.properties) or "")
             for (relation, column), type_ in types.items()
             if relation == model.relation
         )
-        reads = tuple(dict.fromkeys(_as_readers_know(reference) for reference in model.references))
+        reads = tuple(dict.fromkeys(reference.relation for reference in model.references))
         description = project.properties.model(model.name).description or ""
         described.append(Described(model.schema, model.name, description, _question(model), columns, reads))
     return described
@@ -133,11 +136,6 @@ def _place(model: Model) -> tuple[int, int, str]:
     read = [reference.name for reference in model.references if reference.schema == STORAGE_SCHEMA]
     table = list(TABLES).index(read[0]) if read else 0
     return list(_LAYERS).index(model.schema), table, model.name
-
-
-def _as_readers_know(reference: Reference) -> str:
-    """The relation, under the schema that readers use."""
-    return f"{SCHEMA}.{reference.name}" if reference.schema == STORAGE_SCHEMA else reference.relation
 
 
 def _question(model: Model) -> str:

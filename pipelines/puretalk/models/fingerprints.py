@@ -19,12 +19,12 @@ from puretalk.errors import ConfigurationError
 from puretalk.models.changes import Changes, digest
 from puretalk.models.increments import DIVIDED_TABLES, KEY
 from puretalk.models.model import Model, name_failure, with_inputs
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import CATALOG, INTERNAL_SCHEMA, STORAGE_SCHEMA
 
 #: Where the fingerprints of the built tables are kept.
-BUILDS_TABLE = f"{STORAGE_SCHEMA}.model_builds"
+BUILDS_TABLE = f"{INTERNAL_SCHEMA}.model_builds"
 _BUILDS_COLUMNS = {
-    "relation": ("VARCHAR PRIMARY KEY", "The table, as schema.name."),
+    "relation": ("VARCHAR", "The table, as schema.name."),
     "fingerprint": (
         "VARCHAR",
         "SHA-256 (hex) of the SQL and of all that it reads, or, of an incremental model, of all SQL that leads to it; "
@@ -69,7 +69,7 @@ class Fingerprints:
         model = self._models.get(relation)
         if model is None:
             schema, _, name = relation.partition(".")
-            is_known = schema in (SCHEMA, STORAGE_SCHEMA) and name in TABLES
+            is_known = schema in (CATALOG, STORAGE_SCHEMA) and name in TABLES
             query = f"SELECT * FROM {quote_name(STORAGE_SCHEMA, name)}"
             return self._find_rows(query, relation, [relation]) if is_known else None
         reads = sorted({reference.relation for reference in model.references})
@@ -105,12 +105,18 @@ class Fingerprints:
 def hash_recipe(model: Model, models: Sequence[Model]) -> str:
     """The fingerprint of an incremental model: of all SQL that leads to it, not of any rows.
 
-    Raises ConfigurationError where the model reads a table whose rows do not each belong to one assistant.
+    Raises ConfigurationError where the model reads a table whose rows do not each belong to one assistant, or names the
+    catalog: the small warehouse of a batch has another one.
     """
     inputs = with_inputs(models, [model])
     made = {one.relation for one in inputs}
     divided = {f"{STORAGE_SCHEMA}.{table.name}" for table in DIVIDED_TABLES}
     for reference in (reference for one in inputs for reference in one.references):
+        if CATALOG in (reference.catalog, reference.schema):
+            raise ConfigurationError(
+                f"{model.path}: the model cannot be incremental: it, or a model that it reads, names the catalog. "
+                f"Write {STORAGE_SCHEMA}.assistants, not {CATALOG}.assistants."
+            )
         if reference.relation not in made | divided:
             raise ConfigurationError(
                 f"{model.path}: the model cannot be incremental: it depends on {reference.relation}, "
@@ -120,7 +126,8 @@ def hash_recipe(model: Model, models: Sequence[Model]) -> str:
 
 
 def create_builds_table(connection: duckdb.DuckDBPyConnection) -> None:
-    """The table of the fingerprints, where there is none yet."""
+    """The table of the fingerprints and its schema, where there are none yet."""
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {INTERNAL_SCHEMA}")
     columns = ", ".join(f"{name} {type_}" for name, (type_, _) in _BUILDS_COLUMNS.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {BUILDS_TABLE} ({columns})")
     connection.execute(f"COMMENT ON TABLE {BUILDS_TABLE} IS {quote_literal(_BUILDS_COMMENT)}")

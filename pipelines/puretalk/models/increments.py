@@ -16,14 +16,14 @@ import duckdb
 from puretalk.catalogue import TABLES
 from puretalk.database import quote_literal, quote_name
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS
-from puretalk.schema import STORAGE_SCHEMA, Table
+from puretalk.schema import INTERNAL_SCHEMA, STORAGE_SCHEMA, Table
 
 #: The column that divides the tables.
 KEY = "assistant_id"
 #: The tables of the normalized layer whose rows each belong to one assistant.
 DIVIDED_TABLES = tuple(table for table in TABLES.values() if table.key[:1] == (KEY,))
 #: The table that remembers what the models were last built from.
-INPUTS_TABLE = f"{STORAGE_SCHEMA}.model_inputs"
+INPUTS_TABLE = f"{INTERNAL_SCHEMA}.model_inputs"
 #: Beyond this share of the assistants, building for all is cheaper.
 LARGEST_SHARE = 0.2
 

@@ -25,7 +25,7 @@ from puretalk.errors import CheckFailedError, ConfigurationError
 from puretalk.models.parsed import ParsedFiles
 from puretalk.models.references import Reference, UnreadableSQLError, find_references
 from puretalk.release import PACKAGE_DIR
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import CATALOG, INTERNAL_SCHEMA, STORAGE_SCHEMA
 
 Kind = Literal["view", "table", "temporary", "check"]
 
@@ -33,7 +33,16 @@ Kind = Literal["view", "table", "temporary", "check"]
 _KINDS: Mapping[str, Kind] = {"staging": "view", "intermediate": "temporary", "checks": "check"}
 #: Schemas that a user's own models must not write to.
 RESERVED_SCHEMAS = frozenset(
-    {SCHEMA, STORAGE_SCHEMA, "staging", "intermediate", "_internal", "marts", "information_schema", "pg_catalog"}
+    {
+        CATALOG,
+        STORAGE_SCHEMA,
+        "staging",
+        "intermediate",
+        INTERNAL_SCHEMA,
+        "marts",
+        "information_schema",
+        "pg_catalog",
+    }
 )
 #: Schema of a user's model that is not in a subfolder.
 DEFAULT_SCHEMA = "models"

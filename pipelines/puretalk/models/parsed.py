@@ -14,10 +14,10 @@ from puretalk.database import quote_literal
 from puretalk.json_values import JSONValue
 from puretalk.models.changes import digest
 from puretalk.release import VERSION
-from puretalk.schema import STORAGE_SCHEMA
+from puretalk.schema import INTERNAL_SCHEMA
 
 #: Where parsed files are kept.
-FILES_TABLE = f"{STORAGE_SCHEMA}.model_files"
+FILES_TABLE = f"{INTERNAL_SCHEMA}.model_files"
 _FILES_COMMENT = "One row: what an SQL or YAML file of the models was parsed into, by a hash of its text."
 
 

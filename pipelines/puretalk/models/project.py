@@ -13,7 +13,7 @@ from puretalk.models.changes import digest
 from puretalk.models.model import RESERVED_SCHEMAS, Model, order_models, read_models, sql_folder
 from puretalk.models.parsed import ParsedFiles
 from puretalk.models.properties import Properties, read_properties
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import STORAGE_SCHEMA
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Project:
     def find_settled(self) -> frozenset[str]:
         """Our relations whose columns follow from the SQL of the project and from the catalogue alone. A user's own
         model may also read files, whose columns are what they are today."""
-        known = {f"{schema}.{name}" for schema in (SCHEMA, STORAGE_SCHEMA) for name in TABLES}
+        known = {f"{STORAGE_SCHEMA}.{name}" for name in TABLES}
         for model in self.models:
             reads_known = all(reference.relation in known for reference in model.references)
             if model.schema in RESERVED_SCHEMAS and reads_known:

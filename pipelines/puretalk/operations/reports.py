@@ -57,7 +57,7 @@ def report_success(
             "exit_code": outcome.exit_code,
             "seconds": round(outcome.seconds, 3),
             "steps": round_steps(steps or {}),
-            "snapshot": outcome.snapshot.name,
+            "snapshot": outcome.snapshot_id,
             "counts": run.counts(),
             "drift": dict(run.drift),
             "warnings": list(outcome.warnings),

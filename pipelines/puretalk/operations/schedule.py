@@ -268,7 +268,7 @@ jobs:
           PURETALK_API_KEY: ${{ secrets.PURETALK_API_KEY }}
       # Always: exit codes 9 and 10 publish too. After the others this saves the old snapshot again.
       - uses: actions/cache/save@@v4
-        if: always() && hashFiles('data/snapshots/*.duckdb') != ''
+        if: always() && hashFiles('data/snapshots/**/*.duckdb') != ''
         with:
           path: |
             data/puretalk.duckdb

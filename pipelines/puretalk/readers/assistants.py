@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from puretalk.errors import ConfigurationError, UsageError
-from puretalk.schema import SCHEMA
+from puretalk.schema import STORAGE_SCHEMA
 
 #: Most candidates that a message names.
 MAX_CANDIDATES = 10
@@ -19,7 +19,7 @@ def find_assistant(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
     candidates: list[tuple[str, str | None, bool]] = []
     for condition in ("assistant_id = $wanted", "name = $wanted", "starts_with(assistant_id, $wanted)"):
         candidates = connection.execute(
-            f"""SELECT assistant_id, name, deleted_at IS NOT NULL FROM {SCHEMA}.assistants
+            f"""SELECT assistant_id, name, deleted_at IS NOT NULL FROM {STORAGE_SCHEMA}.assistants
                 WHERE {condition} AND $wanted <> '' ORDER BY ALL""",
             {"wanted": wanted},
         ).fetchall()
@@ -36,7 +36,7 @@ def find_assistant(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
             listed.append(f"  and {len(candidates) - MAX_CANDIDATES} more")
         raise UsageError(f"{wanted!r} fits {len(candidates)} assistants", action="\n".join(("Give an id:", *listed)))
     near = connection.execute(
-        f"""SELECT DISTINCT name FROM {SCHEMA}.assistants
+        f"""SELECT DISTINCT name FROM {STORAGE_SCHEMA}.assistants
             WHERE contains(lower(name), lower($1)) AND $1 <> '' ORDER BY name LIMIT 3""",
         [wanted],
     ).fetchall()

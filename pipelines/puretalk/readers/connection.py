@@ -23,9 +23,10 @@ import pandas as pd
 from puretalk.database import OFFLINE, quote_name
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.readers.published import find_snapshot
+from puretalk.schema import CATALOG, STORAGE_SCHEMA
 
 #: Schemas in the order in which a bare table name is looked up.
-SCHEMAS = ("puretalk", "marts", "staging")
+SCHEMAS = (STORAGE_SCHEMA, "marts", "staging")
 
 
 def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -69,8 +70,7 @@ def find_relation(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str
     there = connection.execute(
         "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database()"
     ).fetchall()
-    [(catalog,)] = connection.execute("SELECT current_database()").fetchall()
-    schema, _, bare = name.removeprefix(f"{catalog}.").rpartition(".")
+    schema, _, bare = name.removeprefix(f"{CATALOG}.").rpartition(".")
     for candidate in (schema,) if schema else SCHEMAS:
         if (candidate, bare) in there:
             return candidate, bare

@@ -13,7 +13,7 @@ import duckdb
 
 from puretalk.json_values import JSONValue, canonical_json
 from puretalk.readers.assistants import find_assistant
-from puretalk.schema import SCHEMA
+from puretalk.schema import STORAGE_SCHEMA
 
 #: Texts of at least this many characters, or of several lines, are shown as a diff of lines.
 LONG_TEXT = 80
@@ -47,11 +47,12 @@ def explain_assistant(connection: duckdb.DuckDBPyConnection, assistant: str) -> 
     connection.execute("SET TimeZone = 'UTC'")
     assistant_id = find_assistant(connection, assistant)
     [(name, first_seen_at, deleted_at)] = connection.execute(
-        f"SELECT name, first_seen_at, deleted_at FROM {SCHEMA}.assistants WHERE assistant_id = ?", [assistant_id]
+        f"SELECT name, first_seen_at, deleted_at FROM {STORAGE_SCHEMA}.assistants WHERE assistant_id = ?",
+        [assistant_id],
     ).fetchall()
     versions = connection.execute(
         f"""SELECT observed_at, updated_at, is_silent, previous_deleted_at, config
-            FROM {SCHEMA}.assistant_versions WHERE assistant_id = ? ORDER BY observed_at""",
+            FROM {STORAGE_SCHEMA}.assistant_versions WHERE assistant_id = ? ORDER BY observed_at""",
         [assistant_id],
     ).fetchall()
     yield f"{name or '(no name)'}  {assistant_id}"

@@ -18,7 +18,7 @@ from puretalk.catalogue import SYNC_RUNS, TABLES
 from puretalk.database import quote_literal, quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step, StepTimer
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import CATALOG, STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.account import AccountReader
 from puretalk.sync.destination import WorkFileDestination
@@ -49,6 +49,11 @@ class SyncOutcome:
     row_counts: dict[str, int]
     warnings: tuple[str, ...]
     seconds: float
+
+    @property
+    def snapshot_id(self) -> str:
+        """The ID of `puretalk rollback`."""
+        return self.snapshot.parent.name
 
     @property
     def exit_code(self) -> int:
@@ -233,5 +238,5 @@ def _warn(run: SyncRun, drift_before: dict[str, int]) -> tuple[str, ...]:
             + "; nothing is lost, see `extra`"
         )
     if run.rejected_new:
-        warnings.append(f"{run.rejected_new} records could not be used; see {SCHEMA}.rejected_records")
+        warnings.append(f"{run.rejected_new} records could not be used; see {CATALOG}.rejected_records")
     return tuple(warnings)

@@ -1,8 +1,9 @@
 """The dlt source: what a sync decided, as rows of the normalized tables.
 
-    pipeline = dlt.pipeline("puretalk", destination="duckdb", dataset_name="puretalk")
+    pipeline = dlt.pipeline("fleet", destination="duckdb", dataset_name="puretalk")
     pipeline.run(puretalk_source())  # the key comes from .dlt/secrets.toml, as with any dlt source
 
+(dlt makes the file fleet.duckdb. To DuckDB, a dataset is ambiguous that has the name of its file.)
 It works with any SQL destination: it asks the destination, never dlt's working folder, what is already there. It passes
 rows to dlt as Arrow tables. Assistants, users and voices are merged by key; an assistant's lists and states are
 replaced together with it; versions, rejected records and runs are only ever added.

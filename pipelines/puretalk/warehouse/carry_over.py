@@ -4,7 +4,8 @@ It works on the private work file before anything is loaded, so it is all or not
 the old snapshot until the run publishes. It sends no request to the API. Rows follow from the newest configuration in
 `assistant_versions`, so deleted assistants are carried over too; users and voices follow from their own rows.
 
-- It adds new columns. The load makes new tables.
+- It gives every table the columns of this release, in their order. The load makes new tables.
+- It removes the schema `puretalk` of releases up to 0.2, and moves the build's own tables to `_internal`.
 - If anything is older, it flattens assistants, their lists and states again, and rewrites users and voices.
 - Where the content hash is older, it restates stored configurations and hashes. It adds no version, and no run counts a
   restated hash as a change.
@@ -12,7 +13,7 @@ the old snapshot until the run publishes. It sends no request to the API. Rows f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import duckdb
 
@@ -21,7 +22,7 @@ from puretalk.database import quote_name
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT, UNWRITTEN, VERSION_COLUMNS, Versions
 from puretalk.errors import WarehouseError
 from puretalk.release import VERSION
-from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA
+from puretalk.schema import CATALOG, INTERNAL_SCHEMA, SQL_TYPES, STORAGE_SCHEMA
 from puretalk.warehouse.stored_tables import read_columns, relation_of
 
 
@@ -31,7 +32,7 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
     Raises WarehouseError when a newer release wrote the file.
     """
     there = read_columns(connection)
-    written, release = _read_versions(connection, there.get("snapshot_info", set()))
+    written, release = _read_versions(connection, there.get("snapshot_info", []))
     newer = [what for name, what in _NAMES.items() if getattr(written, name) > getattr(to, name)]
     if newer:
         raise WarehouseError(
@@ -39,9 +40,10 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
             f"know {' and '.join(newer)} of that release",
             action=f"Install puretalk {release} or newer. To go back to an older release: docs/upgrading.md.",
         )
-    has_new_columns = _add_missing_columns(connection, there)
-    if written == to and not has_new_columns:
+    is_rearranged = _arrange_columns(connection, there)
+    if written == to and not is_rearranged:
         return False
+    _tidy_schemas(connection, there)
     # Arrow takes a while to import, and most runs have nothing to carry over.
     from puretalk.warehouse.rewriting import flatten_again, restate_hashes, write_shared_again
 
@@ -57,9 +59,9 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
 _NAMES = dict(zip(("tables", "flattening", "content_hash"), VERSION_COLUMNS.values(), strict=True))
 
 
-def _read_versions(connection: duckdb.DuckDBPyConnection, columns: set[str]) -> tuple[Versions, str]:
+def _read_versions(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> tuple[Versions, str]:
     """The versions that the file was written with, and the release that wrote it. `columns`: those of snapshot_info."""
-    if not VERSION_COLUMNS.keys() <= columns:
+    if not VERSION_COLUMNS.keys() <= {*columns}:
         return UNWRITTEN, "0.1.0"
     rows = connection.execute(
         f"SELECT {', '.join(VERSION_COLUMNS)}, puretalk_version FROM {STORAGE_SCHEMA}.snapshot_info"
@@ -70,14 +72,42 @@ def _read_versions(connection: duckdb.DuckDBPyConnection, columns: set[str]) -> 
     return Versions(*numbers), release
 
 
-def _add_missing_columns(connection: duckdb.DuckDBPyConnection, there: Mapping[str, set[str]]) -> bool:
-    """Add the columns that this release has and the file lacks. The load makes the tables that are missing."""
+def _arrange_columns(connection: duckdb.DuckDBPyConnection, there: Mapping[str, list[str]]) -> bool:
+    """Give each table that exists the columns of this release, in their order; a new one is NULL. Returns whether any
+    table was different."""
     is_changed = False
     for table in TABLES.values():
-        for column in table.columns:
-            if table.name in there and column.name not in there[table.name]:
-                connection.execute(
-                    f"ALTER TABLE {relation_of(table)} ADD COLUMN {quote_name(column.name)} {SQL_TYPES[column.type]}"
-                )
-                is_changed = True
+        names = [column.name for column in table.columns]
+        stored = there.get(table.name)
+        if stored is None or stored[: len(names)] == names:
+            continue
+        is_changed = True
+        selected = [
+            quote_name(column.name)
+            if column.name in stored
+            else f"CAST(NULL AS {SQL_TYPES[column.type]}) AS {quote_name(column.name)}"
+            for column in table.columns
+        ]
+        selected += [quote_name(name) for name in stored if name not in names]
+        arranged = quote_name(STORAGE_SCHEMA, "arranged")
+        connection.execute(f"CREATE TABLE {arranged} AS SELECT {', '.join(selected)} FROM {relation_of(table)}")
+        connection.execute(f"DROP TABLE {relation_of(table)}")
+        connection.execute(f"ALTER TABLE {arranged} RENAME TO {quote_name(table.name)}")
+        for name in table.key:
+            connection.execute(f"ALTER TABLE {relation_of(table)} ALTER COLUMN {quote_name(name)} SET NOT NULL")
     return is_changed
+
+
+#: Tables of the build that releases up to 0.2 kept among those of the readers.
+_OF_THE_BUILD = ("model_builds", "model_files", "model_inputs", "model_note")
+
+
+def _tidy_schemas(connection: duckdb.DuckDBPyConnection, there: Collection[str]) -> None:
+    """Remove the views of the schema `puretalk`, and move the build's own tables out of sight."""
+    connection.execute(f"DROP SCHEMA IF EXISTS {quote_name(CATALOG)} CASCADE")
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_name(INTERNAL_SCHEMA)}")
+    for name in _OF_THE_BUILD:
+        if name in there:
+            old, new = quote_name(STORAGE_SCHEMA, name), quote_name(INTERNAL_SCHEMA, name)
+            connection.execute(f"CREATE TABLE {new} AS FROM {old}")
+            connection.execute(f"DROP TABLE {old}")

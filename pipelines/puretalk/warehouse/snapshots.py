@@ -1,10 +1,12 @@
 """The published snapshots: immutable DuckDB files, and one symlink to the one that readers get.
 
-    {data dir}/puretalk.duckdb -> snapshots/puretalk-20261122T124331413262Z.duckdb
+    {data dir}/puretalk.duckdb -> snapshots/20261122T124331413262Z/puretalk.duckdb
 
-The symlink's target is the only state of the warehouse. A reader that has opened it keeps that file until it closes it;
-a reader that opens it later gets the newest file. puretalk never writes to a published snapshot, and the seal next to
-it shows whether another program did. Where symlinks do not exist, puretalk.duckdb is a copy of the snapshot instead.
+The symlink's target is the only state of the warehouse. DuckDB names a database after its file, so every snapshot's
+file has the same name: the catalog is `puretalk` in every client and after every publish. A reader that has opened a
+snapshot keeps it until it closes it; a reader that opens the link later gets the newest. puretalk never writes to a
+published snapshot, and the seal next to it shows whether another program did. Where symlinks do not exist,
+puretalk.duckdb is a copy of the snapshot instead.
 """
 
 from __future__ import annotations
@@ -26,10 +28,14 @@ import duckdb
 from puretalk.database import OFFLINE
 from puretalk.errors import WarehouseError
 from puretalk.listener import SILENT, Listener, Step
+from puretalk.schema import CATALOG
 from puretalk.settings import RetentionSettings
 
-PUBLISHED_NAME = "puretalk.duckdb"
-_NAME = re.compile(r"puretalk-(\d{8}T\d{12}Z)\.duckdb\Z")
+#: Name of the link, of the file of each snapshot, and of the work file.
+PUBLISHED_NAME = f"{CATALOG}.duckdb"
+_ID = r"\d{8}T\d{12}Z"
+#: A snapshot's file in the folder of all snapshots. Up to release 0.2 it had no folder of its own.
+_PLACE = re.compile(rf"(?:({_ID})/puretalk|puretalk-({_ID}))\.duckdb")
 _TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
 #: Bytes of DuckDB's three header blocks. Writing through DuckDB changes them; copying or moving the file does not.
 _HEADERS = 3 * 4096
@@ -43,7 +49,7 @@ swap_guard = threading.Lock()
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A published file. `created_at` (UTC) is in its name; `size` in bytes."""
+    """A published file. `created_at` (UTC) is its id; `size` in bytes."""
 
     path: Path
     created_at: datetime
@@ -52,7 +58,7 @@ class Snapshot:
 
     @property
     def snapshot_id(self) -> str:
-        """The time in the file's name; the ID of `puretalk rollback`."""
+        """The time in the name of its folder; the ID of `puretalk rollback`."""
         return f"{self.created_at:{_TIME_FORMAT}}"
 
 
@@ -78,7 +84,7 @@ class SnapshotStore:
         if not self.published.exists():
             return None
         state = _describe(self.published)
-        originals = [path for path in self._list_files() if _describe(path) == state]
+        originals = [path for path in self._find_files().values() if _describe(path) == state]
         return originals[-1].resolve() if originals else self.published
 
     def is_published(self) -> bool:
@@ -96,9 +102,9 @@ class SnapshotStore:
         except WarehouseError:
             current = None
         found = []
-        for path in self._list_files():
+        for snapshot_id, path in self._find_files().items():
             with contextlib.suppress(FileNotFoundError):
-                created_at = datetime.strptime(path.name[9:-7], _TIME_FORMAT).replace(tzinfo=UTC)
+                created_at = datetime.strptime(snapshot_id, _TIME_FORMAT).replace(tzinfo=UTC)
                 found.append(Snapshot(path, created_at, path.stat().st_size, path.resolve() == current))
         return found[::-1]
 
@@ -117,14 +123,15 @@ class SnapshotStore:
             )
         if current is None:
             return
-        if current.parent != self.folder.resolve() or not _NAME.match(current.name):
+        ids = {path.resolve(): snapshot_id for snapshot_id, path in self._find_files().items()}
+        if current not in ids:
             raise WarehouseError(
                 f"{self.published} is not a snapshot that puretalk published",
                 action="Move that file away, or choose another PURETALK_DATA_DIR, then run the same command again.",
             )
         if _is_touched(current):
             raise WarehouseError(
-                f"the published snapshot was written to after it was published: {current.name}",
+                f"the published snapshot was written to after it was published: {ids[current]}",
                 action="Type `puretalk rollback` to go back to the snapshot before it, then sync. If there is none, "
                 f"move {PUBLISHED_NAME} away: the next sync then starts with an empty warehouse.",
             )
@@ -135,13 +142,14 @@ class SnapshotStore:
         if log.exists():
             raise WarehouseError(f"the work file was not closed cleanly: {log.name} is left")
         self.refuse_foreign_files()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / f"puretalk-{snapshot_id}.duckdb"
+        target = self.folder / snapshot_id / PUBLISHED_NAME
         listener.on_step(Step.PUBLISH_SYNC)
         _sync_file(work_file)
         work_file.chmod(self._file_mode)
         listener.on_step(Step.PUBLISH_MOVE)
+        target.parent.mkdir(parents=True)
         os.rename(work_file, target)
+        _sync_folder(target.parent)
         _sync_folder(self.folder)
         listener.on_step(Step.PUBLISH_VERIFY)
         _verify(target, snapshot_id)
@@ -167,38 +175,49 @@ class SnapshotStore:
         return chosen
 
     def delete_old(self, retention: RetentionSettings, *, now: datetime) -> list[Snapshot]:
-        """Delete snapshots that the retention does not keep, and seals without a snapshot; returns the deleted ones."""
+        """Delete snapshots that the retention does not keep; returns the deleted ones."""
         snapshots = self.list_snapshots()
         kept = set(choose_snapshots(snapshots, retention, now))
         removed = [snapshot for snapshot in snapshots if snapshot not in kept]
         for snapshot in removed:
             with contextlib.suppress(PermissionError):  # Windows: a reader has it open; a later run will remove it
-                snapshot.path.unlink(missing_ok=True)
-        for seal in self.folder.glob("*.seal"):
-            if not seal.with_suffix("").exists():
-                seal.unlink(missing_ok=True)
+                _delete(snapshot.path)
         return removed
 
     def sweep(self) -> None:
-        """Remove what a killed run left: temporary links and seals, and snapshots that never became the current one."""
-        for leftover in (*self.data_dir.glob(f".{PUBLISHED_NAME}.*"), *self.folder.glob("*.seal-to-be")):
+        """Remove what a killed run left: temporary links and seals, snapshots that never became the current one, and
+        what is left of a snapshot that it deleted."""
+        for leftover in (*self.data_dir.glob(f".{PUBLISHED_NAME}.*"), *self.folder.rglob("*.seal-to-be")):
             leftover.unlink(missing_ok=True)
         current = self.current()
-        for path in self._list_files():
+        for path in self._find_files().values():
             if not _seal_path(path).exists():
                 if path.resolve() == current:
                     _prepare_seal(path).replace(_seal_path(path))  # the run died right after the swap
                 else:
-                    path.unlink(missing_ok=True)
+                    _delete(path)
+        places = (*(seal.with_suffix("") for seal in self.folder.glob("*.seal")), *self._own_folders())
+        for path in places:
+            if not path.exists():
+                _delete(path)
 
     def _find_log(self, snapshot: Path | None) -> Path | None:
         """A write-ahead log next to the published file or this snapshot."""
         logs = [path.with_name(path.name + ".wal") for path in (self.published, snapshot) if path is not None]
         return next((log for log in logs if os.path.lexists(log)), None)
 
-    def _list_files(self) -> list[Path]:
-        """The files of all snapshots, oldest first."""
-        return sorted(path for path in self.folder.glob("puretalk-*.duckdb") if _NAME.match(path.name))
+    def _find_files(self) -> dict[str, Path]:
+        """The files of all snapshots by id, oldest first."""
+        found = {}
+        for path in (*self._own_folders(), *self.folder.glob("*.duckdb")):
+            place = _PLACE.fullmatch(path.relative_to(self.folder).as_posix())
+            if place is not None and path.exists():
+                found[place[1] or place[2]] = path
+        return dict(sorted(found.items()))
+
+    def _own_folders(self) -> list[Path]:
+        """The path that the file has, or should have, in each folder that is named like a snapshot."""
+        return [path / PUBLISHED_NAME for path in self.folder.glob("*Z") if re.fullmatch(_ID, path.name)]
 
     def _point_to(self, target: Path, listener: Listener) -> None:
         with swap_guard:
@@ -267,6 +286,14 @@ def copy_file(source: Path, target: Path) -> None:
             shutil.copyfileobj(reader, writer, 2**20)
 
 
+def _delete(snapshot: Path) -> None:
+    """Delete a snapshot's file, then all that belongs to it."""
+    snapshot.unlink(missing_ok=True)
+    _seal_path(snapshot).unlink(missing_ok=True)
+    if snapshot.name == PUBLISHED_NAME:  # it has a folder of its own
+        shutil.rmtree(snapshot.parent, ignore_errors=True)
+
+
 def _seal_path(snapshot: Path) -> Path:
     return snapshot.with_name(snapshot.name + ".seal")
 
@@ -320,4 +347,4 @@ def _verify(snapshot: Path, snapshot_id: str) -> None:
         if found == [(snapshot_id,)]:
             return
         reason = f"its snapshot_id is {found}"
-    raise WarehouseError(f"the snapshot {snapshot.name} cannot be read back: {reason}")
+    raise WarehouseError(f"the snapshot {snapshot_id} cannot be read back: {reason}")

@@ -12,11 +12,11 @@ def relation_of(table: Table) -> str:
     return quote_name(STORAGE_SCHEMA, table.name)
 
 
-def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
-    """The columns of each table that exists."""
+def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The columns of each table that exists, in their order."""
     rows = connection.execute(
-        "SELECT table_name, list(column_name) FROM duckdb_columns() "
+        "SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() "
         "WHERE database_name = current_database() AND schema_name = ? GROUP BY ALL",
         [STORAGE_SCHEMA],
     ).fetchall()
-    return {table: set(columns) for table, columns in rows}
+    return dict(rows)

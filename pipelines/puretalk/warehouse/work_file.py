@@ -17,17 +17,18 @@ from pathlib import Path
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import OFFLINE, quote_literal
+from puretalk.database import OFFLINE, quote_literal, quote_name
 from puretalk.endpoints.assistants.versions import CURRENT, VERSION_COLUMNS
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.release import VERSION
-from puretalk.schema import SCHEMA, STORAGE_SCHEMA
+from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import RetentionSettings, Settings, StorageSettings
 from puretalk.warehouse.carry_over import carry_over
-from puretalk.warehouse.snapshots import SnapshotStore, copy_file
+from puretalk.warehouse.snapshots import PUBLISHED_NAME, SnapshotStore, copy_file
+from puretalk.warehouse.stored_tables import read_columns
 
-#: dlt merges through this schema, which must not be published.
+#: dlt merges through this schema. Neither it nor dlt's own tables are published: no later load needs them.
 STAGING_SCHEMA = f"{STORAGE_SCHEMA}_staging"
 #: Number of failed work files, and of kept work folders, that stay for inspection.
 FAILED_KEPT = 3
@@ -37,8 +38,9 @@ DISK_MARGIN = 16 * 2**20
 _COMPACT_SIZE = 64 * 2**20
 _COMPACT_SHARE = 0.5
 
-_SNAPSHOT_COLUMNS = {
-    "snapshot_id": ("VARCHAR", "Id of this snapshot: the time of its publication, as in its file name."),
+SNAPSHOT_INFO_DESCRIPTION = "One row: this snapshot. It tells a reader which state it sees."
+SNAPSHOT_INFO_COLUMNS = {
+    "snapshot_id": ("VARCHAR", "Id of this snapshot: the time of its publication, as in the name of its folder."),
     "published_at": ("TIMESTAMP WITH TIME ZONE", "When this snapshot was sealed for publication (UTC)."),
     "run_id": ("VARCHAR", "Newest sync in this snapshot (key of sync_runs); NULL before the first sync."),
     "assistants": ("BIGINT", "Number of rows in assistants. A reader can compare it with what it sees."),
@@ -117,7 +119,8 @@ class Warehouse:
         folder = self._work / f"{os.getpid()}"
         folder.mkdir(parents=True, mode=0o700)
         self._work.chmod(0o700)
-        work = WorkFile(folder / "work.duckdb", is_new=current is None, storage=self._storage)
+        # A view that names the catalog of its file is stored without it. So the work file is called like the snapshot.
+        work = WorkFile(folder / PUBLISHED_NAME, is_new=current is None, storage=self._storage)
         try:
             listener.on_step(Step.COPY)
             if current is None:
@@ -233,36 +236,29 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the views and comments for readers to a loaded work file, where they are missing or different."""
-    columns = ", ".join(f"{name} {type_}" for name, (type_, _) in _SNAPSHOT_COLUMNS.items())
+    """Add snapshot_info and the comments for readers to a loaded work file, where they are missing or different."""
+    columns = ", ".join(f"{name} {type_}" for name, (type_, _) in SNAPSHOT_INFO_COLUMNS.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {STORAGE_SCHEMA}.snapshot_info ({columns})")
-    for name, (type_, _) in _SNAPSHOT_COLUMNS.items():  # a snapshot of an earlier release has fewer
+    for name, (type_, _) in SNAPSHOT_INFO_COLUMNS.items():  # a snapshot of an earlier release has fewer
         connection.execute(f"ALTER TABLE {STORAGE_SCHEMA}.snapshot_info ADD COLUMN IF NOT EXISTS {name} {type_}")
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     descriptions = {name: table.description for name, table in TABLES.items()}
-    descriptions["snapshot_info"] = "One row: this snapshot. It tells a reader which state it sees."
+    descriptions["snapshot_info"] = SNAPSHOT_INFO_DESCRIPTION
     columns_of = {name: {c.name: c.description for c in table.columns} for name, table in TABLES.items()}
-    columns_of["snapshot_info"] = {name: text for name, (_, text) in _SNAPSHOT_COLUMNS.items()}
+    columns_of["snapshot_info"] = {name: text for name, (_, text) in SNAPSHOT_INFO_COLUMNS.items()}
     there = _read_comments(connection)
     for name, column_texts in columns_of.items():
-        if [column for schema, table, column in there if (schema, table) == (SCHEMA, name) and column] != [
-            *column_texts
-        ]:
-            selected = ", ".join(f'"{column}"' for column in column_texts)
-            connection.execute(
-                f'CREATE OR REPLACE VIEW {SCHEMA}."{name}" AS SELECT {selected} FROM {STORAGE_SCHEMA}."{name}"'
-            )
-            there = {place: text for place, text in there.items() if place[:2] != (SCHEMA, name)}
-        for schema, kind in ((STORAGE_SCHEMA, "TABLE"), (SCHEMA, "VIEW")):
-            for column, text in {"": descriptions[name], **column_texts}.items():
-                if there.get((schema, name, column)) != text:
-                    target = f'COLUMN {schema}."{name}"."{column}"' if column else f'{kind} {schema}."{name}"'
-                    connection.execute(f"COMMENT ON {target} IS {quote_literal(text)}")
+        for column, text in {"": descriptions[name], **column_texts}.items():
+            if there.get((name, column)) != text:
+                target = quote_name(STORAGE_SCHEMA, name, *([column] if column else []))
+                connection.execute(f"COMMENT ON {'COLUMN' if column else 'TABLE'} {target} IS {quote_literal(text)}")
 
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
-    """Make a described work file ready to publish: fill snapshot_info, and drop dlt's staging schema."""
+    """Make a described work file ready to publish: fill snapshot_info, and drop what dlt leaves."""
     connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
+    for name in read_columns(connection):
+        if name.startswith("_dlt_"):
+            connection.execute(f"DROP TABLE {quote_name(STORAGE_SCHEMA, name)}")
     connection.execute(f"DELETE FROM {STORAGE_SCHEMA}.snapshot_info")
     connection.execute(
         f"""INSERT INTO {STORAGE_SCHEMA}.snapshot_info
@@ -274,15 +270,16 @@ def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: dateti
     connection.execute("CHECKPOINT")
 
 
-def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], str | None]:
-    """Comments by (schema, relation, column), columns in their order. A relation's own comment has the column ''."""
+def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str | None]:
+    """Comments of the normalized tables by (table, column). A table's own comment has the column ''."""
     rows = connection.execute(
-        """SELECT schema_name, table_name, '', comment FROM duckdb_tables()
-           UNION ALL SELECT schema_name, view_name, '', comment FROM duckdb_views() WHERE NOT internal
-           UNION ALL SELECT * FROM (SELECT schema_name, table_name, column_name, comment FROM duckdb_columns()
-                                    WHERE NOT internal ORDER BY table_oid, column_index)"""
+        """SELECT table_name, '', comment FROM duckdb_tables()
+           WHERE database_name = current_database() AND schema_name = $schema
+           UNION ALL SELECT table_name, column_name, comment FROM duckdb_columns()
+           WHERE database_name = current_database() AND schema_name = $schema""",
+        {"schema": STORAGE_SCHEMA},
     ).fetchall()
-    return {(schema, relation, column): comment for schema, relation, column, comment in rows}
+    return {(table, column): comment for table, column, comment in rows}
 
 
 def _free_share(connection: duckdb.DuckDBPyConnection) -> float:

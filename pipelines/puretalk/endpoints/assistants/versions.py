@@ -3,7 +3,7 @@
 Raise a version in the same commit as its change; the next run then carries the warehouse over to it
 (`warehouse/carry_over.py`):
 
-    tables        a table or column is new
+    tables        a table or column is new, or a table is in another schema
     flattening    a rule of `flatten` changed, so that a record becomes other rows than before
     content_hash  the canonical JSON changed, and with it every content hash and every stored configuration
 """
@@ -37,7 +37,7 @@ class Versions:
 CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_ascii_json, 2: hash_json}
 
 #: What this release writes.
-CURRENT = Versions(tables=2, flattening=1, content_hash=2)
+CURRENT = Versions(tables=3, flattening=1, content_hash=2)
 #: The content hashes that earlier releases wrote.
 EARLIER_HASHES = tuple(hash_value for version, hash_value in CONTENT_HASHES.items() if version != CURRENT.content_hash)
 #: Release 0.1.0 wrote no versions into its snapshots.
