@@ -88,7 +88,11 @@ measured as (
         coalesce(variables.variables_count, 0) as variables_count,
         coalesce(states.states_count, 0) as states_count,
         coalesce(state_tools.state_tools_count, 0)
-        + coalesce(cast(json_array_length(try_cast(assistants.tools as json)) as bigint), 0) as tools_count,
+        + case json_type(try_cast(assistants.tools as json))
+            when 'ARRAY' then cast(json_array_length(try_cast(assistants.tools as json)) as bigint)
+            when 'OBJECT' then 1
+            else 0
+        end as tools_count,
         coalesce(domains.domains_count, 0) as domains_count,
         coalesce(versions.versions_count, 0) as versions_count,
         coalesce(versions.silent_versions_count, 0) as silent_versions_count,

@@ -142,9 +142,12 @@ def test_each_rule_finds_its_hits_and_leaves_its_near_misses(warehouse: duckdb.D
 
 def test_every_rule_has_a_hit_and_a_near_miss(empty_build: duckdb.DuckDBPyConnection) -> None:
     _, rules = finding_cases()
-    documented = {row["rule"] for row in rows_of(empty_build, "SELECT rule FROM marts.dim_finding_rules")}
-    assert set(rules) == documented
+    rows = rows_of(empty_build, "SELECT rule, fields FROM marts.dim_finding_rules")
+    fields = {row["rule"]: row["fields"].split(", ") for row in rows}
+    assert rules.keys() == fields.keys()
     for rule, cases in rules.items():
+        places = {case["place"].split()[0] for case in cases if "hit" in case}
+        assert {"voice_id" if place == "voice" else place for place in places} <= set(fields[rule]), rule
         assert any("hit" in case for case in cases), rule
         assert any("miss" in case for case in cases), rule
 
