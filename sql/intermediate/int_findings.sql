@@ -1,4 +1,4 @@
--- Grain: a finding of the audit in a live assistant.
+-- Grain: a finding of the audit that follows from the configuration of one live assistant alone.
 -- Question: which rule found what, and under which conditions on the configuration?
 
 -- `conditions` say how to recognise the finding in an earlier version, field by field: the field `contains` a text,
@@ -84,7 +84,7 @@ http_tools as (
         field,
         host
     from intermediate.int_tools
-    where starts_with(lower(url), 'http://')
+    where starts_with(lower(url), 'http://') and host is not null
 ),
 
 -- In JSON, quotation marks and line ends are written with a backslash.
@@ -106,7 +106,8 @@ secret_texts as (
     where
         regexp_matches(
             text,
-            '(?i)(?:sk|pk|rk)[-_]|akia|gh[pousr]_|xox|eyj|private key|bearer |pass|senha|contrase|key|secret|token'
+            '(?i)(?:sk|pk|rk)[-_]|akia|gh[pousr]_|xox|eyj|private key|bearer |basic '
+            || '|pass|senha|contrase|key|secret|token'
         )
 ),
 
@@ -121,6 +122,7 @@ known_secrets as (
             '\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}'
             || '|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}'
             || '|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer [A-Za-z0-9._~+/-]{20,}'
+            || '|\bBasic [A-Za-z0-9+/]{16,}={0,2}'
         )) as evidence
     from secret_texts
 ),
@@ -133,7 +135,7 @@ labelled_texts as (
         field,
         unnest(regexp_extract_all(
             text,
-            '(?i)(?:\b|_)(?:password|passwort|passwd|contraseña|senha|mot de passe|api[ _-]?key|secret|token)'
+            '(?i)[a-z_-]*(?:password|passwort|passwd|contraseña|senha|mot de passe|api[ _-]?key|secret|token)'
             || '["'']?\s*[:=]\s*["'']?[^\s"''{}<>\[\],;]{8,}'
         )) as labelled
     from secret_texts
@@ -144,7 +146,7 @@ labelled_values as (
         assistant_id,
         place,
         field,
-        ltrim(regexp_extract(labelled, '^[^"'':=]*'), '_') as label,
+        trim(regexp_extract(labelled, '^[^"'':=]*')) as label,
         rtrim(regexp_extract(labelled, '[:=]\s*["'']?(.*)$', 1), '.!?…:)\') as secret
     from labelled_texts
 ),
@@ -171,7 +173,7 @@ secrets as (
         field,
         label || secret as evidence,
         secret,
-        trim(label) || ': ***' as excerpt
+        label || ': ***' as excerpt
     from labelled_values
     where length(secret) >= 8
         and len(list_distinct(string_split(secret, ''))) >= 6
@@ -287,7 +289,7 @@ found as (
         'no_variables_declared' as rule,
         'variables' as place,
         '' as evidence,
-        left(mentions, 80) as excerpt,
+        case when length(mentions) > 80 then left(mentions, 79) || '…' else mentions end as excerpt,
         [
             {'field': 'variables', 'state': 'blank', 'text': ''},
             {'field': first_field, 'state': 'contains', 'text': first_variable}
@@ -483,7 +485,7 @@ found as (
         'unlimited_reminders' as rule,
         'max_reminder_messages' as place,
         '' as evidence,
-        'every ' || reminder_message_frequency
+        'frequency ' || reminder_message_frequency
         || ', at most ' || coalesce(cast(max_reminder_messages as varchar), 'not set') as excerpt,
         [
             {'field': 'reminder_message_frequency', 'state': 'same', 'text': ''},

@@ -44,7 +44,7 @@ cloned_voices as (
 users as (
     select
         user_id,
-        coalesce(user_name, email, user_id) as owner_name
+        coalesce(user_name, regexp_replace(email, '^(.).*@', '\1***@'), user_id) as owner_name
     from staging.stg_users
 ),
 

@@ -86,7 +86,7 @@ read as (
 called as (
     select
         *,
-        nullif(trim(cast(concat('"', regexp_extract(
+        nullif(trim(try_cast(concat('"', regexp_extract(
             item_text,
             '(?i)"(?:url|uri|endpoint|webhook|(?:server|webhook|api)_?url)"\s*:\s*"((?:[^"\\]|\\.)*)"',
             1

@@ -1,7 +1,7 @@
 -- Grain: a rule of the audit.
 -- Question: what does the rule look for, why, and what should be done?
 
--- {texts} stands for the fields with texts that people write.
+-- {texts} means all fields with texts that people write; the SELECT at the end lists them.
 with rules (rule, severity, fields, title, description, remedy) as (
     values
     (
@@ -35,8 +35,9 @@ with rules (rule, severity, fields, title, description, remedy) as (
     (
         'secret_in_text', 'high', '{texts}', 'Looks like a secret in a text',
         'A text contains something in the form of a key or token (sk-…, AKIA…, ghp_…, xoxb-…, a JWT, a private '
-        || 'key, Bearer …), or a password, key or token followed by = or : and a value of at least 8 characters that '
-        || 'mixes letters and digits. A password of letters alone is not recognised: it looks like prose.',
+        || 'key, Bearer …, Basic …), or a password, key or token followed by = or : and a value of at least 8 '
+        || 'characters that mixes letters and digits. A password of letters alone is not recognised: it looks like '
+        || 'prose.',
         'Remove it and replace the key: anyone who can read the prompt, or makes the assistant say it, knows the key.'
     ),
     (

@@ -13,14 +13,7 @@ select
     assistant_id,
     node,
     position,
-    md5(concat_ws(
-        '|',
-        coalesce(tool_type, ''),
-        coalesce(tool_name, ''),
-        coalesce(method, ''),
-        coalesce(shown_url, ''),
-        coalesce(parameter_names, '')
-    )) as tool_id,
+    md5(cast(to_json([tool_type, tool_name, method, shown_url, parameter_names]) as varchar)) as tool_id,
     function_id,
 
     used_in,

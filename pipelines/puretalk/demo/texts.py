@@ -335,7 +335,9 @@ def assistant(
         "user": _owner_of(voice, users) or user,
         "voice": voice,
         "llm_states": _states(rng, language, services, 1, 4) if kind == "multi_state" else rng.choice(([], [], None)),
-        "phone_number": _phone(language, number) if not is_chatbot and rng.random() < 0.7 else rng.choice((None, "")),
+        "phone_number": _phone(rng, language, number)
+        if not is_chatbot and rng.random() < 0.7
+        else rng.choice((None, "")),
         "variables": _variables(rng, names),
         "knowledge_base": rng.choice((None, "", f"{company}: {', '.join(services)}.")),
         "assistant_id": None,
@@ -458,8 +460,10 @@ def _owner_of(voice: Record | None, users: list[Record]) -> Record | None:
     return next((user for user in users if user["email"] == email), None)
 
 
-def _phone(language: str, number: int) -> str:
+def _phone(rng: random.Random, language: str, number: int) -> str:
     """A number in a range reserved for fiction; of a thousand assistants, no two have the same."""
+    # Drawn but not used: what is drawn after it, so the rest of the account, stays as in earlier releases.
+    _ = [rng.randint(0, 999 if language == "de" else 99) for _ in range(2 if language == "fr" else 1)]
     hundreds, rest = divmod(number, 100)
     if language == "de":
         return f"+49 30 23125 {number % 1000:03d}"
