@@ -8,7 +8,11 @@ with live_assistants as (
 ),
 
 entered as (
-    select count(distinct row(domains.assistant_id, lower(trim(domains.domain)))) as pairs_count
+    select
+        count(distinct row(
+            domains.assistant_id,
+            regexp_replace(lower(trim(domains.domain)), '^((?:[a-z][a-z0-9+.-]*:)?//)?[^/?#]*@', '\1***@')
+        )) as pairs_count
     from staging.stg_assistant_chatbot_domains as domains
     inner join live_assistants on domains.assistant_id = live_assistants.assistant_id
     where domains.domain is not null

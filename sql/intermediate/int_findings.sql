@@ -1,9 +1,9 @@
--- Grain: a finding of the audit in a live assistant.
+-- Grain: a finding of the audit that follows from the configuration of one live assistant alone.
 -- Question: which rule found what, and under which conditions on the configuration?
 
 -- `conditions` say how to recognise the finding in an earlier version, field by field: the field `contains` a text,
--- or `lacks` it, is `blank`, or is the `same` as now. `evidence` distinguishes the findings of one rule and place. It
--- may hold a secret and is not published.
+-- or `lacks` it, is `blank` or `filled`, or is the `same` as now. `evidence` distinguishes the findings of one rule and
+-- place. It may hold a secret and is not published.
 with live_assistants as (
     select * from staging.stg_assistants
     where is_live
@@ -30,28 +30,125 @@ states as (
     from marts.dim_llm_states
 ),
 
+all_variables as (
+    select
+        assistant_id,
+        variable,
+        matching_variable,
+        places,
+        is_declared,
+        is_used,
+        count(*) filter (where is_declared) over (partition by assistant_id) as declared_count,
+        count(*) over (partition by assistant_id) as names_count
+    from marts.rpt_variable_usage
+),
+
+-- Several names and not one declared have one cause: they are one finding.
+undeclared_lists as (
+    select
+        assistant_id,
+        string_agg('{{' || variable || '}}', ', ' order by variable) as mentions,
+        min(variable) as first_variable,
+        regexp_extract(min_by(places, variable), '^[^ ,]+') as first_field
+    from all_variables
+    where declared_count = 0 and names_count > 1
+    group by assistant_id
+),
+
 variables as (
     select
         assistant_id,
         variable,
         matching_variable,
         unnest(case when places is null then ['variables'] else string_split(places, ', ') end) as place,
-        is_declared,
-        is_used
-    from marts.rpt_variable_usage
-    where not (is_declared and is_used)
+        is_declared
+    from all_variables
+    where not (is_declared and is_used) and not (declared_count = 0 and names_count > 1)
 ),
 
 domains as (
     select
-        domains.assistant_id,
-        domains.domain as entered,
-        listed.is_wildcard,
-        listed.is_local,
-        listed.is_http
-    from staging.stg_assistant_chatbot_domains as domains
-    inner join live_assistants on domains.assistant_id = live_assistants.assistant_id
-    inner join marts.rpt_chatbot_domains as listed on lower(trim(domains.domain)) = listed.domain
+        assistant_id,
+        entered,
+        is_wildcard,
+        is_any_domain,
+        is_local,
+        is_http
+    from intermediate.int_chatbot_domains
+),
+
+http_tools as (
+    select distinct
+        assistant_id,
+        case when node is null then field else used_in || ' tools ' || position end as place,
+        field,
+        host
+    from intermediate.int_tools
+    where starts_with(lower(url), 'http://') and host is not null
+),
+
+-- In JSON, quotation marks and line ends are written with a backslash.
+unescaped_texts as (
+    select
+        assistant_id,
+        place,
+        field,
+        case
+            when is_prompt then text
+            else replace(replace(replace(text, '\n', chr(10)), '\t', chr(9)), '\"', '"')
+        end as text
+    from texts
+),
+
+secret_texts as (
+    select *
+    from unescaped_texts
+    where
+        regexp_matches(
+            text,
+            '(?i)(?:sk|pk|rk)[-_]|akia|gh[pousr]_|xox|eyj|private key|bearer |basic '
+            || '|pass|senha|contrase|key|secret|token'
+        )
+),
+
+-- The known forms of keys and tokens.
+known_secrets as (
+    select
+        assistant_id,
+        place,
+        field,
+        unnest(regexp_extract_all(
+            text,
+            '\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}'
+            || '|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}'
+            || '|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer [A-Za-z0-9._~+/-]{20,}'
+            || '|\bBasic [A-Za-z0-9+/]{16,}={0,2}'
+        )) as evidence
+    from secret_texts
+),
+
+-- A label such as password, and what follows the sign.
+labelled_texts as (
+    select
+        assistant_id,
+        place,
+        field,
+        unnest(regexp_extract_all(
+            text,
+            '(?i)[a-z_-]*(?:password|passwort|passwd|contraseña|senha|mot de passe|api[ _-]?key|secret|token)'
+            || '["'']?\s*[:=]\s*["'']?[^\s"''{}<>\[\],;]{8,}'
+        )) as labelled
+    from secret_texts
+),
+
+labelled_values as (
+    select
+        assistant_id,
+        place,
+        field,
+        trim(regexp_extract(labelled, '^[^"'':=]*')) as label,
+        rtrim(regexp_extract(labelled, '[:=]\s*["'']?(.*)$', 1), '.!?…:)\') as secret
+    from labelled_texts
 ),
 
 secrets as (
@@ -59,24 +156,40 @@ secrets as (
         assistant_id,
         place,
         field,
-        unnest(list_concat(
-            regexp_extract_all(
-                text,
-                '\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}'
-                || '|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}'
-                || '|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer [A-Za-z0-9._~+/-]{20,}'
-            ),
-            regexp_extract_all(
-                text,
-                '(?i)\b(?:password|passwort|passwd|contraseña|senha|mot de passe|api[ _-]?key|secret|token)'
-                || '\s*[:=]\s*["'']?[^\s"''{}<>\[\],;]{6,}'
-            )
-        )) as evidence
-    from texts
-    where
-        regexp_matches(
-            text,
-            '(?i)(?:sk|pk|rk)[-_]|akia|gh[pousr]_|xox|eyj|private key|bearer |pass|senha|contrase|key|secret|token'
+        evidence,
+        evidence as secret,
+        case when starts_with(evidence, '-----BEGIN') then evidence else left(evidence, 4) || '***' end as excerpt
+    from known_secrets
+    -- Words joined by hyphens may look like a key; a key has digits.
+    where regexp_matches(evidence, '\d|PRIVATE KEY')
+
+    union all
+
+    -- Prose has letters or numbers; a secret mixes them. Words and numbers that are only joined are prose too: a date,
+    -- an address, 8-12-characters.
+    select
+        assistant_id,
+        place,
+        field,
+        label || secret as evidence,
+        secret,
+        label || ': ***' as excerpt
+    from labelled_values
+    where length(secret) >= 8
+        and len(list_distinct(string_split(secret, ''))) >= 6
+        and regexp_matches(secret, '[A-Za-z]')
+        and (
+            regexp_matches(secret, '\d.*\d')
+            or (regexp_matches(secret, '\d') and regexp_matches(secret, '[a-z]') and regexp_matches(secret, '[A-Z]'))
+        )
+        and not regexp_matches(secret, '(?i)^(?:https?:|www\.|/)|^\d{4}-\d\d-\d\d')
+        and not regexp_full_match(secret, '(?:[A-Za-z]+|\d+)(?:[-_/.:](?:[A-Za-z]+|\d+))*')
+        and not exists (
+            select 1
+            from known_secrets
+            where known_secrets.assistant_id = labelled_values.assistant_id
+                and known_secrets.place = labelled_values.place
+                and contains(labelled_values.secret, known_secrets.evidence)
         )
 ),
 
@@ -86,7 +199,8 @@ phone_numbers as (
         place,
         field,
         unnest(regexp_extract_all(
-            text,
+            -- Groups of an IBAN look like a number with 00.
+            regexp_replace(text, '\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b', 'IBAN', 'g'),
             '(?:^|[^\w.+-])((?:\+|00)[1-9]\d{0,2}[ ()./-]{0,2}\d[\d ()./-]{5,14}\d'
             || '|\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4})(?:$|[^\w-])',
             1
@@ -119,8 +233,24 @@ private_urls as (
             || '|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|[a-z0-9.-]+\.(?:local|internal|intranet|lan|corp))'
             || '(?:$|[:/?#\s"''<>),.;])[^\s"''<>]*'
         )) as evidence
-    from texts
+    from unescaped_texts
     where contains(text, '://')
+),
+
+voice_values as (
+    select
+        assistant_id,
+        unnest(['voice_stability', 'voice_clarity_similarity']) as place,
+        unnest([voice_stability, voice_clarity_similarity]) as value
+    from live_assistants
+),
+
+state_counts as (
+    select
+        assistant_id,
+        count(*) as states_count
+    from states
+    group by assistant_id
 ),
 
 found as (
@@ -154,17 +284,27 @@ found as (
 
     union all
 
+    select
+        assistant_id,
+        'no_variables_declared' as rule,
+        'variables' as place,
+        '' as evidence,
+        case when length(mentions) > 80 then left(mentions, 79) || '…' else mentions end as excerpt,
+        [
+            {'field': 'variables', 'state': 'blank', 'text': ''},
+            {'field': first_field, 'state': 'contains', 'text': first_variable}
+        ] as conditions
+    from undeclared_lists
+
+    union all
+
     select distinct
         assistant_id,
         'secret_in_text' as rule,
         place,
         evidence,
-        case
-            when starts_with(evidence, '-----BEGIN') then evidence
-            when regexp_matches(evidence, '[:=]') then regexp_extract(evidence, '^[^:=]*[:=]') || ' ***'
-            else left(evidence, 4) || '***'
-        end as excerpt,
-        [{'field': field, 'state': 'contains', 'text': evidence}] as conditions
+        excerpt,
+        [{'field': field, 'state': 'contains', 'text': secret}] as conditions
     from secrets
 
     union all
@@ -229,7 +369,7 @@ found as (
         'empty_begin_message' as rule,
         'begin_message' as place,
         '' as evidence,
-        cast(null as varchar) as excerpt,
+        case when is_recorded then 'calls are recorded, without a notice' end as excerpt,
         [
             {'field': 'begin_message', 'state': 'blank', 'text': ''},
             {'field': 'who_speaks_first', 'state': 'same', 'text': ''}
@@ -252,11 +392,16 @@ found as (
         ] as conditions
     from live_assistants
     where is_recorded
+        -- An assistant that should speak first and has nothing to say has the finding empty_begin_message.
+        and (coalesce(lower(trim(who_speaks_first)) <> 'assistant', true) or regexp_matches(begin_message, '\S'))
         and not coalesce(
             regexp_matches(
                 begin_message,
-                '(?i)record|aufgezeichnet|aufzeichn|aufgenommen|mitgeschnitten|mitschn'
-                || '|enregistr|graba|grava|registrat|registraz|opgenomen|opname'
+                '(?i)\brecord(?:ed|ings?)\b|\brecord (?:this|our|all|every|each|the|your|these)? ?(?:phone )?'
+                || '(?:call|conversation)'
+                || '|aufgezeichnet|aufzeichn|aufgenommen|mitgeschnitten|mitschn'
+                || '|enregistr(?:é|ons|ement)|enregistrer (?:cet |cette |l''|votre )?(?:appel|conversation)'
+                || '|graba|grava|registrat|registraz|opgenomen|opname'
             ),
             false
         )
@@ -277,10 +422,70 @@ found as (
 
     select
         assistant_id,
+        'unknown_time_zone' as rule,
+        'timezone' as place,
+        '' as evidence,
+        left(trim(timezone), 80) as excerpt,
+        [{'field': 'timezone', 'state': 'same', 'text': ''}] as conditions
+    from live_assistants
+    where regexp_matches(timezone, '\S')
+        and lower(trim(timezone)) not in (select lower(zones.name) from pg_timezone_names() as zones)
+
+    union all
+
+    select
+        assistant_id,
+        'voice_value_out_of_range' as rule,
+        place,
+        '' as evidence,
+        cast(value as varchar) as excerpt,
+        [{'field': place, 'state': 'same', 'text': ''}] as conditions
+    from voice_values
+    where not value between 0 and 1
+
+    union all
+
+    select
+        live_assistants.assistant_id,
+        'single_prompt_with_states' as rule,
+        'llm_states' as place,
+        '' as evidence,
+        state_counts.states_count || case state_counts.states_count when 1 then ' state' else ' states' end as excerpt,
+        [
+            {'field': 'assistant_type', 'state': 'same', 'text': ''},
+            {'field': 'llm_states', 'state': 'filled', 'text': ''}
+        ] as conditions
+    from live_assistants
+    inner join state_counts on live_assistants.assistant_id = state_counts.assistant_id
+    where lower(trim(live_assistants.assistant_type)) = 'single_prompt'
+
+    union all
+
+    select
+        http_tools.assistant_id,
+        'tool_over_http' as rule,
+        http_tools.place,
+        http_tools.host as evidence,
+        'http://' || http_tools.host as excerpt,
+        [{'field': http_tools.field, 'state': 'contains', 'text': 'http://' || http_tools.host}] as conditions
+    from http_tools
+    -- A private address has a finding already, and needs another address before it needs https.
+    where not exists (
+            select 1
+            from private_urls
+            where private_urls.assistant_id = http_tools.assistant_id
+                and private_urls.place = http_tools.place
+                and contains(lower(private_urls.evidence), http_tools.host)
+        )
+
+    union all
+
+    select
+        assistant_id,
         'unlimited_reminders' as rule,
         'max_reminder_messages' as place,
         '' as evidence,
-        'every ' || reminder_message_frequency
+        'frequency ' || reminder_message_frequency
         || ', at most ' || coalesce(cast(max_reminder_messages as varchar), 'not set') as excerpt,
         [
             {'field': 'reminder_message_frequency', 'state': 'same', 'text': ''},
@@ -294,7 +499,8 @@ found as (
     select distinct
         assistant_id,
         unnest(list_concat(
-            case when is_wildcard then ['chatbot_wildcard_domain'] else [] end,
+            case when is_any_domain then ['chatbot_wildcard_domain'] else [] end,
+            case when is_wildcard and not is_any_domain then ['chatbot_wildcard_subdomain'] else [] end,
             case when is_local then ['chatbot_local_domain'] else [] end,
             case when is_http then ['chatbot_http_domain'] else [] end
         )) as rule,
@@ -328,7 +534,8 @@ found as (
         [{'field': field, 'state': 'same', 'text': ''}] as conditions
     from texts
     where place in ('tools', 'post_analysis', 'chatbot_faq')
-        and regexp_matches(text, '^\s*[{\[]')
+        -- [Note] and {brackets} may begin a sentence; JSON goes on with a quotation mark or another bracket.
+        and regexp_matches(text, '^\s*(?:\{\s*["''}]|\[\s*[{\["''\]])')
         and not json_valid(text)
 
     union all

@@ -8,7 +8,7 @@ with assistants as (
 users as (
     select
         user_id,
-        user_name,
+        coalesce(user_name, email, user_id) as owner_name,
         email
     from staging.stg_users
 ),
@@ -17,13 +17,13 @@ voices as (
     select
         voice_id,
         voice_name,
-        language,
+        language as voice_language,
         is_cloned
     from staging.stg_voices
 ),
 
 as_of as (
-    select as_of_date from staging.stg_as_of
+    select as_of_at from staging.stg_as_of
 ),
 
 variables as (
@@ -88,7 +88,11 @@ measured as (
         coalesce(variables.variables_count, 0) as variables_count,
         coalesce(states.states_count, 0) as states_count,
         coalesce(state_tools.state_tools_count, 0)
-        + coalesce(cast(json_array_length(try_cast(assistants.tools as json)) as bigint), 0) as tools_count,
+        + case json_type(try_cast(assistants.tools as json))
+            when 'ARRAY' then cast(json_array_length(try_cast(assistants.tools as json)) as bigint)
+            when 'OBJECT' then 1
+            else 0
+        end as tools_count,
         coalesce(domains.domains_count, 0) as domains_count,
         coalesce(versions.versions_count, 0) as versions_count,
         coalesce(versions.silent_versions_count, 0) as silent_versions_count,
@@ -108,10 +112,10 @@ select
     measured.voice_id,
 
     measured.assistant_name,
-    users.user_name as owner_name,
+    users.owner_name,
     users.email as owner_email,
     voices.voice_name,
-    voices.language,
+    voices.voice_language,
     measured.assistant_type,
     measured.model,
     measured.timezone,
@@ -127,16 +131,15 @@ select
     measured.domains_count,
     measured.versions_count,
     measured.silent_versions_count,
-    greatest(0, date_diff('day', cast(measured.last_changed_at as date), as_of.as_of_date)) as days_since_change,
+    greatest(0, date_sub('day', measured.last_changed_at, as_of.as_of_at)) as days_since_change,
 
     measured.is_live,
     coalesce(measured.is_recorded, false) as is_recorded,
     voices.is_cloned as is_voice_cloned,
-    coalesce(regexp_matches(measured.knowledge_base, '\S'), false)
-    or coalesce(regexp_matches(measured.custom_knowledge_base, '\S'), false) as has_knowledge_base,
-    coalesce(regexp_matches(measured.phone_number, '\S'), false) as has_phone_number,
+    measured.knowledge_base is not null or measured.custom_knowledge_base is not null as has_knowledge_base,
+    measured.phone_number is not null as has_phone_number,
     measured.domains_count > 0
-    or coalesce(regexp_matches(measured.chatbot_begin_message, '\S'), false)
+    or measured.chatbot_begin_message is not null
     or coalesce(regexp_matches(measured.chatbot_faq, '[^\s\[\]{}]'), false) as has_chatbot,
     measured.states_count > 0 as has_states,
 

@@ -13,7 +13,7 @@ assistants as (
     select
         user_id,
         voice_id,
-        language,
+        voice_language,
         is_live,
         is_recorded,
         is_voice_cloned,
@@ -25,8 +25,8 @@ assistants as (
 owned as (
     select
         user_id,
-        string_agg(distinct language, ', ' order by language) filter (where is_live) as languages,
-        count(distinct language) filter (where is_live) as languages_count,
+        string_agg(distinct voice_language, ', ' order by voice_language) filter (where is_live) as languages,
+        count(distinct voice_language) filter (where is_live) as languages_count,
         count(*) filter (where is_live) as live_assistants_count,
         count(*) filter (where not is_live) as deleted_assistants_count,
         count(*) filter (where is_live and is_recorded) as recorded_assistants_count,

@@ -38,8 +38,7 @@ select
 
     voices.is_cloned,
     coalesce(uses.live_assistants_count, 0) > 0 as is_in_use,
-    coalesce(regexp_matches(voices.demo_audio_url, '\S'), false) as has_demo_audio,
-    coalesce(uses.live_assistants_count, 0) > 0
-    and not coalesce(regexp_matches(voices.demo_audio_url, '\S'), false) as is_in_use_without_demo
+    voices.demo_audio_url is not null as has_demo_audio,
+    coalesce(uses.live_assistants_count, 0) > 0 and voices.demo_audio_url is null as is_in_use_without_demo
 from voices
 left join uses on voices.voice_id = uses.voice_id

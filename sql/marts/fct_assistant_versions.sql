@@ -26,14 +26,20 @@ configurations as (
     from staging.stg_assistant_versions
 ),
 
--- A name, type or model that is not a string is NULL, as in stg_assistants.
+-- A name, type or model that is not a string, or is blank, is NULL, as in stg_assistants.
 settings as (
     select
         assistant_id,
         observed_at,
-        case when json_type(settings[1]) = 'VARCHAR' then settings[1] ->> '$' end as assistant_name,
-        case when json_type(settings[2]) = 'VARCHAR' then settings[2] ->> '$' end as assistant_type,
-        case when json_type(settings[3]) = 'VARCHAR' then settings[3] ->> '$' end as model,
+        case when json_type(settings[1]) = 'VARCHAR' and regexp_matches(settings[1] ->> '$', '\S')
+                then settings[1] ->> '$'
+        end as assistant_name,
+        case when json_type(settings[2]) = 'VARCHAR' and regexp_matches(settings[2] ->> '$', '\S')
+                then settings[2] ->> '$'
+        end as assistant_type,
+        case when json_type(settings[3]) = 'VARCHAR' and regexp_matches(settings[3] ->> '$', '\S')
+                then settings[3] ->> '$'
+        end as model,
         coalesce(cast(settings[4] as varchar) = 'true', false) as is_recorded,
         settings[5] ->> '$' as user_id,
         settings[6] ->> '$' as voice_id

@@ -1,9 +1,9 @@
--- Grain: a language, an assistant type and a model.
+-- Grain: a language of the voice, an assistant type and a model.
 -- Question: where are recording, knowledge bases and phone numbers in use?
 
 with live_assistants as (
     select
-        coalesce(language, '(none)') as language,
+        coalesce(voice_language, '(none)') as voice_language,
         coalesce(assistant_type, '(none)') as assistant_type,
         coalesce(model, '(none)') as model,
         is_recorded,
@@ -15,7 +15,7 @@ with live_assistants as (
 
 counted as (
     select
-        language,
+        voice_language,
         assistant_type,
         model,
         count(*) as assistants_count,
@@ -23,11 +23,11 @@ counted as (
         count(*) filter (where has_knowledge_base) as knowledge_base_count,
         count(*) filter (where has_phone_number) as phone_number_count
     from live_assistants
-    group by language, assistant_type, model
+    group by voice_language, assistant_type, model
 )
 
 select
-    language,
+    voice_language,
     assistant_type,
     model,
 
@@ -39,4 +39,4 @@ select
     cast(knowledge_base_count as double) / assistants_count as knowledge_base_share,
     cast(phone_number_count as double) / assistants_count as phone_number_share
 from counted
-order by assistants_count desc, language asc, assistant_type asc, model asc
+order by assistants_count desc, voice_language asc, assistant_type asc, model asc

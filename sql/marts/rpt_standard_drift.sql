@@ -1,5 +1,7 @@
--- Grain: a setting of a live assistant that deviates from the fleet's most common value.
+-- Grain: a setting of a live assistant that deviates from the value of most assistants.
 -- Question: which assistants deviate from the standard, and in what?
+
+-- There is a standard only where more than half of the assistants have the same value.
 
 with live_assistants as (
     select * from staging.stg_assistants
@@ -44,7 +46,6 @@ counted as (
         setting,
         value,
         count(*) as assistants_count,
-        row_number() over (partition by setting order by count(*) desc, value) as place,
         cast(sum(count(*)) over (partition by setting) as double) as fleet_count
     from named
     group by setting, value
@@ -56,7 +57,7 @@ standards as (
         value as standard_value,
         assistants_count / fleet_count as standard_share
     from counted
-    where place = 1
+    where assistants_count > fleet_count / 2
 )
 
 select

@@ -38,25 +38,53 @@ braces as (
     group by assistant_id, place, mention
 ),
 
--- Materialized so that the conditions of `mentions` are checked after the counting, not before.
+-- Materialized so that the conditions of `mentioned` are checked after the counting, not before.
 trimmed as materialized (
     select
         assistant_id,
         place,
-        trim(mention, '{} ' || chr(9) || chr(10) || chr(12) || chr(13)) as variable,
-        uses_count
+        uses_count as times,
+        trim(mention, '{} ' || chr(9) || chr(10) || chr(12) || chr(13)) as variable
     from braces
 ),
 
--- {{#if …}} and similar are template instructions, not variables.
+-- {{name | upper}} is a variable with a filter.
+mentioned as (
+    select
+        assistant_id,
+        place,
+        times,
+        trim(split_part(variable, '|', 1)) as variable,
+        -- {{#if …}}, {{else}} and {{user.name}} are template syntax, not names of variables.
+        left(variable, 1) in ('#', '/', '!', '>', '^', '&', '@', '=')
+        or split_part(variable, ' ', 1) in ('else', 'end', 'endif', 'endfor', 'this')
+        or contains(variable, '.') as is_syntax
+    from trimmed
+    where length(variable) between 1 and 100
+),
+
 mentions as (
     select
         assistant_id,
         place,
+        times,
         variable,
-        uses_count
-    from trimmed
-    where length(variable) between 1 and 100 and left(variable, 1) not in ('#', '/', '!', '>', '^', '&')
+        false as is_syntax
+    from mentioned
+    where not is_syntax and variable <> ''
+
+    union all
+
+    select
+        assistant_id,
+        place,
+        times,
+        unnest(list_distinct(list_append(
+            regexp_extract_all(variable, '[\p{L}_][\p{L}\p{N}_-]*'), variable
+        ))) as variable,
+        true as is_syntax
+    from mentioned
+    where is_syntax
 ),
 
 used as (
@@ -64,7 +92,8 @@ used as (
         assistant_id,
         variable,
         lower(variable) as variable_lower,
-        cast(sum(uses_count) as bigint) as uses_count,
+        cast(sum(times) as bigint) as uses_count,
+        bool_or(not is_syntax) as is_plain,
         array_to_string(list_sort(list(distinct place)), ', ') as places
     from mentions
     group by assistant_id, variable
@@ -93,6 +122,8 @@ names as (
     full join declared
         on used.assistant_id = declared.assistant_id
         and used.variable = declared.variable
+    -- Syntax uses a variable only where it names one that is declared: {{#if customer}}, {{user.name}}.
+    where declared.variable is not null or used.is_plain
 ),
 
 -- The other spelling of a name that is only declared or only used.

@@ -13,7 +13,7 @@ with assistants as (
 users as (
     select
         user_id,
-        user_name
+        coalesce(user_name, email, user_id) as owner_name
     from staging.stg_users
 ),
 
@@ -86,7 +86,7 @@ select
     weekly.week_start_date,
 
     weekly.user_id,
-    users.user_name as owner_name,
+    users.owner_name,
 
     weekly.created_count,
     weekly.changed_count,

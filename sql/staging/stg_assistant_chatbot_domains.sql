@@ -5,6 +5,6 @@ select
     assistant_id,
     position,
 
-    domain,
+    case when regexp_matches(domain, '\S') then domain end as domain,
     item
 from main.assistant_chatbot_domains

@@ -5,11 +5,11 @@ select
     assistant_id,
     node,
     position,
-    function_id,
+    case when regexp_matches(function_id, '\S') then function_id end as function_id,
 
-    type as tool_type,
-    function_name,
-    function_description,
+    case when regexp_matches(type, '\S') then type end as tool_type,
+    case when regexp_matches(function_name, '\S') then function_name end as function_name,
+    case when regexp_matches(function_description, '\S') then function_description end as function_description,
     parameters,
     item
 from main.assistant_llm_state_tools

@@ -5,7 +5,7 @@ select
     assistant_id,
     position,
 
-    name as variable,
+    case when regexp_matches(name, '\S') then name end as variable,
     value,
     item
 from main.assistant_variables

@@ -5,6 +5,6 @@ select
     assistant_id,
     position,
 
-    emotion,
+    case when regexp_matches(emotion, '\S') then emotion end as emotion,
     item
 from main.assistant_voice_emotions

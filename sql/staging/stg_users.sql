@@ -4,9 +4,9 @@
 select
     user_id,
 
-    name as user_name,
-    email,
-    dp as picture_url,
+    case when regexp_matches(name, '\S') then name end as user_name,
+    case when regexp_matches(email, '\S') then email end as email,
+    case when regexp_matches(dp, '\S') then dp end as picture_url,
     content_hash,
     extra
 from main.users

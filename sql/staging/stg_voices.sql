@@ -4,12 +4,12 @@
 select
     voice_id,
 
-    name as voice_name,
-    language,
-    gender,
-    description,
-    avatar as avatar_url,
-    demo_audio_url,
+    case when regexp_matches(name, '\S') then name end as voice_name,
+    case when regexp_matches(language, '\S') then language end as language,
+    case when regexp_matches(gender, '\S') then gender end as gender,
+    case when regexp_matches(description, '\S') then description end as description,
+    case when regexp_matches(avatar, '\S') then avatar end as avatar_url,
+    case when regexp_matches(demo_audio_url, '\S') then demo_audio_url end as demo_audio_url,
     content_hash,
     extra,
 

@@ -201,7 +201,7 @@ def test_tiles_equal_sql(page: str, read: Callable[[str], list[tuple[Any, ...]]]
 def test_charts_equal_sql(page: str, read: Callable[[str], list[tuple[Any, ...]]]) -> None:
     charts = {chart["id"]: chart for chart in blocks(page)["data"]["charts"]}
     by_language: dict[str, int] = dict(
-        read("SELECT coalesce(language, '(none)'), count(*) FROM marts.dim_assistants WHERE is_live GROUP BY ALL")
+        read("SELECT coalesce(voice_language, '(none)'), count(*) FROM marts.dim_assistants WHERE is_live GROUP BY ALL")
     )
     chart = charts["by_language"]
     counted = {label: chart["members"]["labels"].count(place) for place, label in enumerate(chart["labels"])}

@@ -119,7 +119,9 @@ def test_some_json_in_strings_is_broken(big: Account) -> None:
 
 def test_each_configuration_fault_occurs(big: Account) -> None:
     text = json.dumps(big.records())
-    for mark in ("loyalty_tier", "fax_number", "Customer_Name", "sk-demo-", "desk@example.com", '"*"', "blue-ish"):
+    marks = ["loyalty_tier", "fax_number", "Customer_Name", "sk-demo-", "desk@example.com", '"*"', "blue-ish"]
+    marks += ["http://stock.example.com", "Bearer demo-", "https://127.0.0.1", "Europe/Berlinn"]
+    for mark in marks:
         assert mark in text
     records = big.records()
     assert any(record["voice"] is None for record in records)
@@ -127,6 +129,13 @@ def test_each_configuration_fault_occurs(big: Account) -> None:
     assert any(record["call_recording_enabled"] and "record" not in record["begin_message"] for record in records)
     prompts = [record["prompt"] for record in records if record["prompt"]]
     assert len(set(prompts)) < len(prompts)
+    numbers = [record["phone_number"] for record in records if record.get("phone_number")]
+    assert {number for number in numbers if numbers.count(number) > 1} == {"+1 (202) 555-0199"}
+    owners = {(voice["voice_id"], record["user"]["email"]) for record in records if (voice := record["voice"])}
+    assert {email for voice_id, email in owners if voice_id == "vc_greta_clone"} == {
+        "greta@example.com",
+        "rafael.duarte@example.com",
+    }
 
 
 def test_addresses_are_invented(big: Account) -> None:

@@ -144,9 +144,12 @@ def test_each_rule_finds_its_hits_and_leaves_its_near_misses(warehouse: duckdb.D
 
 def test_every_rule_has_a_hit_and_a_near_miss(empty_build: duckdb.DuckDBPyConnection) -> None:
     _, rules = finding_cases()
-    documented = {row["rule"] for row in rows_of(empty_build, "SELECT rule FROM marts.dim_finding_rules")}
-    assert set(rules) == documented
+    rows = rows_of(empty_build, "SELECT rule, fields FROM marts.dim_finding_rules")
+    fields = {row["rule"]: row["fields"].split(", ") for row in rows}
+    assert rules.keys() == fields.keys()
     for rule, cases in rules.items():
+        places = {case["place"].split()[0] for case in cases if "hit" in case}
+        assert {"voice_id" if place == "voice" else place for place in places} <= set(fields[rule]), rule
         assert any("hit" in case for case in cases), rule
         assert any("miss" in case for case in cases), rule
 
@@ -192,6 +195,15 @@ HOSTILE: list[dict[str, Any]] = [
     {"user_id": "theirs", "voice_id": 5, "config": {"content_hash": 1}, "assistant": None, "": {"": [""]}},
     {"chatbot_whitelisted_domains": ["", " ", None, "*", "http://", "[::1]", "a" * 500], "chatbot_accent_color": "#"},
     {"tools": "[" * 5000, "post_analysis": "{", "chatbot_faq": "[1", "custom_knowledge_base": "{{" * 3000},
+    {
+        "tools": '[{"url": "http://", "type": "a|b", "name": "c"}, {"type": "a", "name": "b|c", "parameters": [1]}]',
+        "llm_states": [{"tools": [7, None, "", {"url": {"url": [" "]}, "method": 5, "function": {"parameters": 0}}]}],
+        "phone_number": "00 000 0",
+        "timezone": "%'",
+        "voice": {"voice_id": "|", "is_cloned": True},
+        "user": {"email": "|@example.com"},
+        "chatbot_whitelisted_domains": ["//@", "@:", "a@b@c", "[", "::", "*@*"],
+    },
     {"variables": [{"name": ["x"]}, {"value": 1}, None, "same", "same", {"name": "same"}]},
 ]
 
@@ -283,8 +295,15 @@ def test_demo_account_passes_all_checks_through_its_changes(tmp_path: Path) -> N
         build_models(connection)
         changes = rows_of(connection, "SELECT DISTINCT area FROM marts.fct_config_changes")
         findings = rows_of(connection, "SELECT DISTINCT rule FROM marts.rpt_config_findings")
+        calls = rows_of(connection, "SELECT DISTINCT is_in_state, is_https FROM marts.fct_tool_use WHERE url <> ''")
     assert "prompt" in {row["area"] for row in changes}
-    assert len(findings) >= 10
+    assert len(findings) >= 20
+    assert {(row["is_in_state"], row["is_https"]) for row in calls} == {
+        (False, False),
+        (False, True),
+        (True, False),
+        (True, True),
+    }
 
 
 # ---- incremental models

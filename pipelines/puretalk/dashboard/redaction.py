@@ -17,13 +17,15 @@ from puretalk.database import quote_literal
 from puretalk.errors import WarehouseError
 from puretalk.schema import CATALOG
 
-_VOICE_SETTINGS = ("voice_id", "voice_name", "language")
+_VOICE_SETTINGS = ("voice_id", "voice_name")
 _ASSISTANT_SETTINGS = ("assistant_name", "assistant_type", "model", "timezone", "who_speaks_first")
 
 #: Relation → its text columns that hold neither prompt texts nor personal data.
 SHAREABLE: Final[Mapping[str, tuple[str, ...]]] = {
-    "marts.dim_assistants": ("assistant_id", *_VOICE_SETTINGS, *_ASSISTANT_SETTINGS),
-    "marts.dim_voices": (*_VOICE_SETTINGS, "gender"),
+    "marts.dim_assistants": ("assistant_id", *_VOICE_SETTINGS, "voice_language", *_ASSISTANT_SETTINGS),
+    "marts.dim_voices": (*_VOICE_SETTINGS, "language", "gender"),
+    "marts.dim_tools": ("tool_id", "tool_name", "tool_type", "method"),
+    "marts.fct_tool_use": ("assistant_id", "tool_id", "function_id", "used_in", "tool_name", "tool_type", "method"),
     "marts.dim_llm_states": ("assistant_id", "state_id", "parent_state_id", "path", "state_name", "name_path"),
     "marts.fct_assistant_versions": ("assistant_id", "assistant_name"),
     "marts.fct_config_changes": ("assistant_id", "field", "area", "change_kind"),
@@ -34,7 +36,7 @@ SHAREABLE: Final[Mapping[str, tuple[str, ...]]] = {
     "marts.rpt_variable_usage": ("assistant_id", "assistant_name", "variable", "matching_variable"),
     "marts.rpt_prompt_duplicates": ("assistant_id", "assistant_name", "place", "duplicate_kind"),
     "marts.rpt_standard_drift": ("assistant_id", "assistant_name", "setting"),
-    "marts.rpt_coverage": ("language", "assistant_type", "model"),
+    "marts.rpt_coverage": ("voice_language", "assistant_type", "model"),
     "marts.rpt_sync_health": ("run_id",),
     "main.assistants": (
         *("assistant_id", "voice_id", "name", "assistant_type", "model", "timezone"),

@@ -18,12 +18,26 @@ NEW_GREETING: Final = "Thanks for calling, you are through to the new front desk
 ASSISTANT_TYPES: Final = ("single_prompt", "single_prompt", "multi_state", "chatbot", "multi_state", "single_prompt")
 MODELS: Final = ("puretalk-plg", "puretalk-plg", "puretalk-plg", "gpt-3.5-turbo", "gpt-4o-mini")
 EMOTIONS: Final = ("positivity:high", "curiosity", "calm", "empathy:low", "surprise:lowest", "sadness:low")
+AREA_CODES: Final = (202, 212, 303, 312, 404, 415, 503, 617, 702, 808)
 TIMEZONES: Final = {
     "en": ("America/New_York", "Europe/London", "America/Los_Angeles"),
     "de": ("Europe/Berlin", "Europe/Vienna"),
     "es": ("Europe/Madrid", "America/Mexico_City"),
     "fr": ("Europe/Paris",),
     "pt": ("Europe/Lisbon", "America/Sao_Paulo"),
+}
+
+#: voice_id -> e-mail of the user who had it cloned; only that user's assistants speak with it.
+CLONED_VOICES: Final = {
+    "vc_greta_clone": "greta@example.com",
+    "vc_lindner_clone": "Juergen.Weiss@example.com",
+    "vc_miramar_clone": "samuel@example.org",
+}
+#: Function -> method and URL that it calls; the others are functions of the platform.
+CALLS: Final = {
+    "book_appointment": ("POST", "https://calendar.example.com/v1/appointments"),
+    "find_customer": ("GET", "https://crm.example.com/v1/customers"),
+    "send_sms": ("POST", "https://messages.example.org/v2/sms"),
 }
 
 # language -> business -> (company, role, services). The role opens the prompt.
@@ -316,11 +330,14 @@ def assistant(
     is_chatbot = kind == "chatbot"
     prompt, names = _prompt(rng, language, company, role, services)
     greeting = GREETINGS[language].replace("{company}", company)
+    user, voice = rng.choice(users) if users else None, _voice(rng, language, voices)
     record: Record = {
-        "user": rng.choice(users) if users else None,
-        "voice": _voice(rng, language, voices),
+        "user": _owner_of(voice, users) or user,
+        "voice": voice,
         "llm_states": _states(rng, language, services, 1, 4) if kind == "multi_state" else rng.choice(([], [], None)),
-        "phone_number": _phone(rng, language) if not is_chatbot and rng.random() < 0.7 else rng.choice((None, "")),
+        "phone_number": _phone(rng, language, number)
+        if not is_chatbot and rng.random() < 0.7
+        else rng.choice((None, "")),
         "variables": _variables(rng, names),
         "knowledge_base": rng.choice((None, "", f"{company}: {', '.join(services)}.")),
         "assistant_id": None,
@@ -437,12 +454,22 @@ def _voice(rng: random.Random, language: str, voices: list[Record]) -> Record | 
     return rng.choice(fitting or voices) if voices else None
 
 
-def _phone(rng: random.Random, language: str) -> str:
+def _owner_of(voice: Record | None, users: list[Record]) -> Record | None:
+    """The user whose voice it is; None where it was not cloned from anybody."""
+    email = CLONED_VOICES.get(voice["voice_id"]) if voice else None
+    return next((user for user in users if user["email"] == email), None)
+
+
+def _phone(rng: random.Random, language: str, number: int) -> str:
+    """A number in a range reserved for fiction; of a thousand assistants, no two have the same."""
+    # Drawn but not used: what is drawn after it, so the rest of the account, stays as in earlier releases.
+    _ = [rng.randint(0, 999 if language == "de" else 99) for _ in range(2 if language == "fr" else 1)]
+    hundreds, rest = divmod(number, 100)
     if language == "de":
-        return f"+49 30 23125 {rng.randint(0, 999):03d}"
+        return f"+49 30 23125 {number % 1000:03d}"
     if language == "fr":
-        return f"+33 1 99 00 {rng.randint(0, 99):02d} {rng.randint(0, 99):02d}"
-    return f"+120255501{rng.randint(0, 99):02d}"
+        return f"+33 1 99 00 {hundreds % 100:02d} {rest:02d}"
+    return f"+1{AREA_CODES[hundreds % len(AREA_CODES)]}55501{rest:02d}"
 
 
 def _variables(rng: random.Random, names: list[str]) -> list[Any] | None:
@@ -487,11 +514,15 @@ def _tool(rng: random.Random) -> Record:
     )
     properties = {wanted: {"type": "string"}} if wanted else {}
     parameters = {"type": "object", "properties": properties, "required": list(properties)}
-    return {
+    tool: Record = {
         "type": "function",
         "functionId": f"fn_{rng.getrandbits(32):08x}",
         "function": {"name": name, "description": description, "parameters": parameters},
     }
+    if name in CALLS:
+        method, url = CALLS[name]
+        tool["server"] = {"method": method, "url": url}
+    return tool
 
 
 def _tools_text(rng: random.Random) -> str | None:
@@ -593,9 +624,73 @@ FAULTS: Final[tuple[Callable[[Record], None], ...]] = (
 )  # fmt: skip
 
 
+# Faults of settings and tools
+
+
+def _call(name: str, url: str, **more: Any) -> Record:
+    function = {"name": name, "description": f"Calls {name}.", "parameters": {"type": "object", "properties": {}}}
+    server = {"method": "POST", "url": url, **more}
+    return {"type": "function", "functionId": f"fn_{name}", "function": function, "server": server}
+
+
+def _state_with(tool: Record) -> Record:
+    return {"state_id": "lookup", "name": "Lookup", "description": "", "prompt": "Look it up.", "children": [],
+            "parameters": {}, "position": {"x": 0, "y": 0}, "tools": [tool]}  # fmt: skip
+
+
+def _tool_over_http(record: Record) -> None:
+    record["tools"] = json.dumps([_call("check_stock", "http://stock.example.com/v1/items")])
+
+
+def _state_tool_over_http(record: Record) -> None:
+    record["llm_states"] = [_state_with(_call("check_stock", "http://stock.example.com/v1/items"))]
+
+
+def _private_state_tool(record: Record) -> None:
+    record["llm_states"] = [_state_with(_call("open_ticket", "https://127.0.0.1:9000/tickets"))]
+
+
+def _secret_in_state_tool(record: Record) -> None:
+    headers = {"Authorization": "Bearer demo-0000-not-a-real-token"}
+    record["llm_states"] = [_state_with(_call("open_ticket", "https://tickets.example.com/v1", headers=headers))]
+
+
+def _unknown_timezone(record: Record) -> None:
+    record["timezone"] = "Europe/Berlinn"
+
+
+def _voice_out_of_range(record: Record) -> None:
+    record["voice_stability"] = 50
+
+
+def _single_prompt_with_states(record: Record) -> None:
+    record["assistant_type"] = "single_prompt"
+    record["llm_states"] = [_state_with(_call("find_invoice", "https://billing.example.com/v1/invoices"))]
+
+
+def _shared_phone_number(record: Record) -> None:
+    record["phone_number"] = "+1 (202) 555-0199"
+
+
+def _foreign_cloned_voice(record: Record) -> None:
+    record["voice"] = next(voice for voice in voices() if voice["voice_id"] == "vc_greta_clone")
+    record["user"] = next(user for user in users() if user["email"] == "rafael.duarte@example.com")
+
+
+SETTINGS_FAULTS: Final[tuple[Callable[[Record], None], ...]] = (
+    _tool_over_http, _state_tool_over_http, _private_state_tool, _secret_in_state_tool, _unknown_timezone,
+    _voice_out_of_range, _single_prompt_with_states, _shared_phone_number, _foreign_cloned_voice,
+)  # fmt: skip
+
+
 def add_fault(rng: random.Random, number: int, record: Record, previous: Record | None) -> None:
-    """Every seventh assistant gets one of `FAULTS` in turn; some repeat the prompt of the assistant before."""
+    """Of each seven assistants, one gets one of `FAULTS` in turn, and another one of `SETTINGS_FAULTS`; some repeat the
+    prompt of the assistant before, word for word or with a sentence more."""
     if number % 7 == 3:
         FAULTS[number // 7 % len(FAULTS)](record)
+    elif number % 7 == 5:
+        SETTINGS_FAULTS[number // 7 % len(SETTINGS_FAULTS)](record)
     elif number % 29 == 12 and previous and rng.random() < 0.9:
         record["prompt"] = previous["prompt"]
+    elif number % 29 == 18 and previous:
+        record["prompt"] = f"{previous['prompt']}\n- {EDITS[number % len(EDITS)]}"

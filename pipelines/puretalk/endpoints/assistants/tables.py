@@ -49,8 +49,12 @@ ASSISTANTS = Table(
         _api("text", "knowledge_base", "Reference to the knowledge base."),
         _api("text", "custom_knowledge_base", "Text of the custom knowledge base."),
         _api("text", "avatar", "URL of the assistant's picture."),
-        _api("double", "voice_stability", "Stability of the voice, from 0 to 1."),
-        _api("double", "voice_clarity_similarity", "Clarity and similarity of the voice, from 0 to 1."),
+        _api("double", "voice_stability", "Stability of the voice (the API documents no range; its example is 0.5)."),
+        _api(
+            "double",
+            "voice_clarity_similarity",
+            "Clarity and similarity of the voice (the API documents no range; its example is 0.5).",
+        ),
         _api("bigint", "voice_stream_latency_optimization", "Level of latency optimization (the API's own scale)."),
         _api("bool", "voice_boost", "Whether the voice is boosted."),
         _api("double", "voice_speed", "Speed of the voice (the API's own scale; 1 is normal)."),
@@ -58,7 +62,7 @@ ASSISTANTS = Table(
         _api(
             "double",
             "reminder_message_frequency",
-            "How often the assistant reminds a silent caller (the API's own unit).",
+            "How often the assistant reminds a silent caller; the API does not document the unit.",
         ),
         _api("double", "max_reminder_messages", "Maximum number of reminders in a call."),
         _api("text", "post_analysis", "Definition of the analysis that follows a call; often JSON in a string."),
@@ -121,7 +125,7 @@ VOICES = Table(
 )
 
 _POSITION = Column("position", "bigint", "Position in the list, counted from 0.")
-_ITEM = Column("item", "json", "The list item as JSON, as the API sent it.")
+_ITEM = Column("item", "json", "The list item as canonical JSON: the values as the API sent them, the keys sorted.")
 
 ASSISTANT_VARIABLES = Table(
     "assistant_variables",
