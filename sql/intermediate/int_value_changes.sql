@@ -113,7 +113,7 @@ pairs as (
             select
                 *,
                 case
-                    when is_part or old_shape is distinct from new_shape then false
+                    when is_part or (old_shape is distinct from new_shape) then false
                     when old_shape = 'object'
                         then greatest(len(json_keys(old_value)), len(json_keys(new_value))) <= 1000
                     else greatest(json_array_length(old_value), json_array_length(new_value)) <= 1000
