@@ -116,14 +116,14 @@ endif
 # A dbt that builds the exported project. It has an environment of its own: it needs other versions than puretalk.
 .venv/dbt/ready: .venv/ready tests/models/dbt.lock
 	@$(BIN)/python -m venv --clear .venv/dbt
-	@.venv/dbt/bin/python -m pip install --quiet --require-hashes --no-deps -r tests/models/dbt.lock
+	@.venv/dbt/bin/python -m pip install --quiet --no-compile --require-hashes --no-deps -r tests/models/dbt.lock
 	@touch $@
 
 # What readers use: SQLAlchemy, ibis, polars, ADBC, the duckdb program, and Node's client where node is installed.
 CLIENTS := tests/readers/clients
 .venv/clients/ready: .venv/ready $(wildcard $(CLIENTS)/*)
 	@$(BIN)/python -m venv --clear .venv/clients
-	@.venv/clients/bin/python -m pip install --quiet --require-hashes --no-deps -r $(CLIENTS)/requirements.lock
+	@.venv/clients/bin/python -m pip install --quiet --no-compile --require-hashes --no-deps -r $(CLIENTS)/requirements.lock
 	@if command -v npm >/dev/null 2>&1; then mkdir .venv/clients/node \
 		&& cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/client.mjs .venv/clients/node \
 		&& npm install --prefix .venv/clients/node --no-audit --no-fund --loglevel=error >/dev/null; fi
