@@ -126,7 +126,8 @@ CLIENTS := tests/readers/clients
 	@.venv/clients/bin/python -m pip install --quiet --no-compile --require-hashes --no-deps -r $(CLIENTS)/requirements.lock
 	@if command -v npm >/dev/null 2>&1; then mkdir .venv/clients/node \
 		&& cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/client.mjs .venv/clients/node \
-		&& npm install --prefix .venv/clients/node --no-audit --no-fund --loglevel=error >/dev/null; fi
+		&& timeout 180 npm install --prefix .venv/clients/node --no-audit --no-fund --loglevel=error --fetch-retries=0 \
+		>/dev/null || { echo "npm installs no client here: its test is skipped" >&2; rm -rf .venv/clients/node; }; fi
 	@touch $@
 
 clean:
