@@ -25,9 +25,10 @@ from puretalk.endpoints.assistants.flatten import (
     flatten_assistant,
     flatten_shared,
 )
-from puretalk.endpoints.assistants.stored import flatten_config
+from puretalk.endpoints.assistants.stored import flatten_config, restate_config
 from puretalk.endpoints.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
-from puretalk.json_values import JSONValue, canonical_json, clean_record, parse_json
+from puretalk.endpoints.assistants.versions import CONTENT_HASHES
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, parse_json
 from puretalk.schema import text_of
 
 STATES = "assistant_llm_states"
@@ -344,8 +345,41 @@ def test_an_api_field_named_as_one_of_our_columns_is_not_taken_for_it(name: str)
 # Voices and users
 
 
-@pytest.mark.parametrize("user", [{"name": "Ada"}, {"email": None}, {"email": "  "}, {"email": 7}, "ada", ["ada"], 0])
-def test_a_user_without_an_email_stays_with_its_assistant(user: Any) -> None:
+ADA = {"name": "Ada", "dp": None, "email": None}
+
+
+@pytest.mark.parametrize("user", [ADA, {"name": "Ada"}, {"name": " ", "dp": "a.png"}, {"name": "Ada", "email": " "}])
+def test_a_user_without_an_email_has_a_row_too(user: Any) -> None:
+    flat = flatten(user=user)
+    assert flat.user is not None
+    row = flatten_shared(flat.user)
+    assert {name: row.get(name) for name in ("name", "dp", "email")} == {"name": None, "dp": None, "email": None} | user
+    assert flat.assistant["user_id"] == row["user_id"] == json.loads(flat.config)["user_id"]
+    assert (flat.extra, flat.drift, "user" in json.loads(flat.config)) == ({}, (), False)
+
+
+def test_without_an_email_name_and_picture_say_which_user_it_is() -> None:
+    ids = [
+        flatten(user=user).assistant["user_id"]
+        for user in (
+            ADA,
+            {"name": "Ada", "dp": "a.png"},
+            {"name": "Eve"},
+            {"dp": "Ada"},
+            {"email": "Ada"},
+            {"email": '["Ada",null]'},
+            {"email": ' ["Ada",null]'},
+        )
+    ]
+    assert ids[0] == "0c8ed482-1086-5386-930d-23fb2076c06b", "a key that is stored must stay"
+    assert len(set(ids)) == len(ids) - 1, "the last two are the same e-mail, and no other two are the same user"
+    assert flatten(user={"name": "Ada", "email": "", "role": 1}).assistant["user_id"] == ids[0]
+
+
+@pytest.mark.parametrize(
+    "user", [{"email": None}, {"email": "  "}, {"email": 7, "name": 7}, {"role": "owner", "dp": ""}, "ada", ["ada"], 0]
+)
+def test_a_user_without_email_name_and_picture_stays_with_its_assistant(user: Any) -> None:
     flat = flatten(user=user)
     assert (flat.user, flat.assistant["user_id"], flat.extra) == (None, None, {"user": user})
     assert json.loads(flat.config)["user"] == user
@@ -468,6 +502,19 @@ def test_an_updated_at_that_is_no_time_is_part_of_the_configuration() -> None:
     assert (one.updated_at, one.extra) == (None, {"updated_at": "soon"})
 
 
+@pytest.mark.parametrize("user", [ADA, {"dp": "a.png"}])
+def test_a_hash_of_releases_that_kept_such_a_user_in_the_configuration_is_known_again(user: Any) -> None:
+    flat = flatten(user=user, prompt="é")
+    earlier: JSONObject = {"assistant_id": "a", "prompt": "é", "user": user, "user_id": None, "voice_id": None}
+    other: JSONObject = {**earlier, "user": {"name": "Eve"}}
+    for hash_value in CONTENT_HASHES.values():
+        assert flat.is_earlier(hash_value(earlier))
+        assert not flat.is_earlier(hash_value(other))
+    config, shared = restate_config(earlier)
+    assert (canonical_json(config), shared) == (flat.config, flat.user)
+    assert not flatten(user={"email": "a@b.example"}).is_earlier(flat.content_hash)
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
@@ -512,7 +559,8 @@ RECORDS = st.fixed_dictionaries(
     optional={
         **dict.fromkeys(FIELDS, VALUES),
         "updated_at": st.datetimes().map(datetime.isoformat) | VALUES,
-        "user": st.fixed_dictionaries({"email": TEXTS}, optional={"name": VALUES, "role": VALUES}) | VALUES,
+        "user": st.fixed_dictionaries({}, optional={"email": TEXTS, "name": VALUES, "dp": TEXTS, "role": VALUES})
+        | VALUES,
         "voice": st.fixed_dictionaries({"voice_id": TEXTS}, optional={"name": VALUES, "is_cloned": VALUES}) | VALUES,
         "variables": st.lists(st.fixed_dictionaries({"name": TEXTS, "value": VALUES}) | VALUES, max_size=3) | VALUES,
         "voice_emotion": st.lists(VALUES, max_size=3) | VALUES,

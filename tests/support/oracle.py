@@ -209,16 +209,11 @@ class _Record:
         self.surrogates: list[str] = []
         self.value = _storable(record, self.surrogates)
         self.assistant_id: str = self.value["assistant_id"]
-        self.user = self._object_with("user", "email")
-        self.voice = self._object_with("voice", "voice_id")
-        self.user_id = str(uuid.uuid5(_USERS, self.user["email"].strip().casefold())) if self.user is not None else None
+        self.user_id = user_key(self.value.get("user"))
+        self.user = self.value["user"] if self.user_id is not None else None
+        voice = self.value.get("voice")
+        self.voice = voice if isinstance(voice, dict) and _has_text(voice, "voice_id") else None
         self.voice_id = self.voice["voice_id"] if self.voice is not None else None
-
-    def _object_with(self, name: str, key: str) -> Json:
-        value = self.value.get(name)
-        if isinstance(value, dict) and isinstance(value.get(key), str) and value[key].strip():
-            return value
-        return None
 
     def scalars(self) -> tuple[dict[str, Any], dict[str, Json]]:
         """The values of the columns, and what `extra` must hold."""
@@ -252,6 +247,19 @@ class _Record:
         if self.surrogates and stored_extra:
             config["_unencodable"] = json.loads(stored_extra).get("_unencodable")
         return config
+
+
+def user_key(user: Json) -> str | None:
+    """Whose row in `users` it is: by e-mail, else by name and picture. None for a user who has none of the three."""
+    if not isinstance(user, dict) or not any(_has_text(user, name) for name in ("email", "name", "dp")):
+        return None
+    if _has_text(user, "email"):
+        return str(uuid.uuid5(_USERS, user["email"].strip().casefold()))
+    return str(uuid.uuid5(_USERS, f" {_canonical([user.get('name'), user.get('dp')])}"))
+
+
+def _has_text(value: dict[str, Json], name: str) -> bool:
+    return isinstance(value.get(name), str) and value[name].strip() != ""
 
 
 class _Account:

@@ -150,7 +150,7 @@ def look_of(record: dict[str, Any]) -> Look:
     rest = {name: value for name, value in record.items() if name not in ("user", "voice", "updated_at")}
     voice, user = record.get("voice"), record.get("user")
     rest["voice_id"] = voice.get("voice_id") if isinstance(voice, dict) else voice
-    rest["has_user"] = isinstance(user, dict) and bool(user.get("email"))
+    rest["has_user"] = isinstance(user, dict) and any(user.get(name) for name in ("email", "name", "dp"))
     updated_at = record.get("updated_at")
     moment = datetime.fromisoformat(updated_at) if isinstance(updated_at, str) else None
     return moment, json.dumps(rest, sort_keys=True)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from support.plain_runs import rows_loaded, run_plainly
 from puretalk.catalogue import TABLES
 from puretalk.demo import MISSING, Account, DemoApi
 from puretalk.endpoints.assistants.tables import CHILD_TABLES
+from puretalk.endpoints.assistants.versions import CONTENT_HASHES
 from puretalk.errors import KeyRejectedError
-from puretalk.json_values import hash_ascii_json
+from puretalk.json_values import JSONObject, JSONValue, hash_ascii_json
 from puretalk.schema import SQL_TYPES
 from puretalk.sync import batches, source
 
@@ -270,6 +272,37 @@ def test_hashes_of_an_earlier_release_are_no_news(account: Account, api: DemoApi
     run = last_run(database)
     assert (run["silent"], run["unchanged"], run["versions"]) == (1, 6, 1)
     assert select(database, "SELECT assistant_id FROM puretalk.assistant_versions WHERE is_silent") == [(silent,)]
+
+
+@pytest.mark.parametrize("hash_value", CONTENT_HASHES.values())
+def test_a_user_that_an_earlier_release_kept_in_the_configuration_gets_a_row_and_is_no_news(
+    database: Path, hash_value: Callable[[JSONValue], str]
+) -> None:
+    account = Account(assistants=3)
+    chosen = account.live_ids()[0]
+    user: JSONObject = {"name": "Zoë", "dp": None, "email": None}
+    account.edit(chosen, user=user)
+    with DemoApi(account) as api:
+        run_plainly(api, database)
+        with contextlib.closing(duckdb.connect(str(database))) as connection:
+            [(text,)] = connection.execute(
+                "SELECT config FROM puretalk.assistant_versions WHERE assistant_id = ?", [chosen]
+            ).fetchall()
+            earlier = hash_value({**json.loads(text), "user_id": None, "user": user})
+            for table in ("assistants", "assistant_versions"):
+                connection.execute(
+                    f"UPDATE puretalk.{table} SET content_hash = ? WHERE assistant_id = ?", [earlier, chosen]
+                )
+            connection.execute("UPDATE puretalk.assistants SET user_id = NULL WHERE assistant_id = ?", [chosen])
+            connection.execute("DELETE FROM puretalk.users WHERE email IS NULL")
+        assert rows_loaded(run_plainly(api, database)) == {"users": 1, "sync_runs": 1}
+        assert last_run(database)["unchanged"] == 3
+        owners = "SELECT users.name FROM puretalk.assistants JOIN puretalk.users USING (user_id) WHERE assistant_id = ?"
+        assert rows_loaded(run_plainly(api, database)) == {"sync_runs": 1}
+        run_plainly(api, database, full_refresh=True)
+        assert last_run(database)["versions"] == 0
+        with contextlib.closing(duckdb.connect(str(database))) as connection:
+            assert connection.execute(owners, [chosen]).fetchall() == [("Zoë",)]
 
 
 @pytest.mark.usefixtures("loaded_once")

@@ -11,6 +11,7 @@ import json
 import shutil
 import tarfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,16 @@ from support.storm import select, settings_for, skip_models
 
 from puretalk.catalogue import TABLES
 from puretalk.demo import Account, DemoApi
+from puretalk.endpoints.assistants import flatten
 from puretalk.endpoints.assistants.tables import ASSISTANTS
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT
 from puretalk.errors import WarehouseError
 from puretalk.json_values import hash_json
 from puretalk.release import VERSION
 from puretalk.settings import RetentionSettings, Settings
+from puretalk.sync import digests
 from puretalk.sync.run import SyncOutcome, run_build, run_rollback, run_sync
+from puretalk.warehouse import work_file
 from puretalk.warehouse.snapshots import SnapshotStore
 
 pytestmark = pytest.mark.slow
@@ -109,10 +113,12 @@ def test_a_warehouse_of_every_release_syncs_to_what_the_api_shows_with_its_histo
     assert oracle.compare_history(old.expected["records"], outcome.snapshot) == []
     stored = {(row[0], row[1].isoformat()): json.loads(row[5]) for row in old.versions()}
     told = {
-        (row["assistant_id"], datetime.fromisoformat(row["observed_at"]).isoformat()): json.loads(row["config"])
+        (row["assistant_id"], datetime.fromisoformat(row["observed_at"]).isoformat()): _restated(row["config"])
         for row in old.expected["versions"]
     }
     assert stored == told
+    owners = {(config["user_id"],) for config in told.values()} - {(None,)}
+    assert owners <= {*select(old.published, "SELECT user_id FROM main.users")}
     seen = select(old.published, "SELECT assistant_id, first_seen_at, deleted_at FROM main.assistants ORDER BY 1")
     assert [(key, *(moment and moment.isoformat() for moment in moments)) for key, *moments in seen] == [
         (row["assistant_id"], *(row[name] and datetime.fromisoformat(row[name]).isoformat() for name in _MOMENTS))
@@ -126,6 +132,16 @@ def test_a_warehouse_of_every_release_syncs_to_what_the_api_shows_with_its_histo
 
 
 _MOMENTS = ("first_seen_at", "deleted_at")
+
+
+def _restated(text: str) -> dict[str, Any]:
+    """A configuration that a release kept, with the key of its user: up to 0.2, a user without an e-mail was in it."""
+    config: dict[str, Any] = json.loads(text)
+    user_id = oracle.user_key(config.get("user"))
+    if user_id is not None:
+        del config["user"]
+        config["user_id"] = user_id
+    return config
 
 
 def test_a_snapshot_says_with_which_versions_and_by_which_release_it_was_written(old: OldWarehouse) -> None:
@@ -198,6 +214,80 @@ def test_older_hashes_are_restated_and_no_change_is_invented(
 
 
 _HASHED = ("assistants", "users", "voices", "assistant_versions")
+
+
+ADA = {"name": "Ada", "dp": None, "email": None}
+
+
+def test_users_without_an_email_get_a_row_and_no_change_is_invented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account(assistants=9)
+    loud, silent, moved, gone, back, odd, *_ = account.live_ids()
+    for assistant_id in (loud, silent):
+        account.edit(assistant_id, user=ADA)
+    account.edit(moved, user={"name": "Early"})
+    account.edit(gone, user={"dp": "https://example.com/gone.png", "email": ""})
+    account.edit(back, user={"name": "Zoë", "email": " "})
+    account.edit(odd, user={"role": "owner", "email": None})
+    published = tmp_path / "data" / "puretalk.duckdb"
+    with DemoApi(account, page_cap=4) as api:
+        settings = settings_for(tmp_path, api.base_url)
+        with monkeypatch.context() as before:
+            _keep_such_users_in_configurations(before)
+            assert run_sync(settings).exit_code == 0
+            account.edit(loud, prompt="News.", user={**ADA, "role": "owner"})
+            account.edit(silent, touch=False, prompt="Hush.")
+            account.edit(moved, user={"name": "Late", "email": None})
+            account.delete(gone)
+            account.delete(back)
+            assert run_sync(settings).exit_code == 0
+            account.restore(back)
+            assert run_sync(settings).run.returned == 1
+            assert _without_owner(published) == {loud, silent, moved, gone, back, odd}
+        history, configs = select(published, _HISTORY), select(published, _CONFIGS)
+        outcome = run_sync(settings)
+    assert outcome.exit_code == 0
+    assert (outcome.run.rows_loaded, outcome.run.versions, outcome.run.silent, outcome.run.users_changed) == (0,) * 4
+    assert oracle.compare(account.records(), published, deleted_ids={gone}) == []
+    assert oracle.compare_history(account.records(), published) == []
+    assert select(published, _HISTORY) == history
+    assert [json.loads(config) for (config,) in select(published, _CONFIGS)] == [
+        _restated(config) for (config,) in configs
+    ]
+    wrong = "SELECT assistant_id FROM main.assistant_versions WHERE sha256(config) <> content_hash"
+    assert select(published, wrong) == []
+    assert select(published, _WITHOUT_EMAIL) == [
+        ("Ada", None, None, '{"role":"owner"}'),
+        ("Early", None, None, None),
+        ("Late", None, None, None),
+        ("Zoë", None, " ", None),
+        (None, "https://example.com/gone.png", "", None),
+    ]
+    assert _without_owner(published) == {odd}
+    deviating = select(published, "SELECT assistant_id, extra FROM main.assistants WHERE extra LIKE '%_deviates%'")
+    assert deviating == [(silent, '{"_deviates":{"user":{"role":null}}}')]
+
+
+_HISTORY = """SELECT assistant_id, observed_at, updated_at, is_silent, previous_deleted_at
+    FROM main.assistant_versions ORDER BY 1, 2"""
+_CONFIGS = "SELECT config FROM main.assistant_versions ORDER BY assistant_id, observed_at"
+_WITHOUT_EMAIL = "SELECT name, dp, email, extra FROM main.users WHERE coalesce(trim(email), '') = '' ORDER BY name"
+
+
+def _without_owner(published: Path) -> set[str]:
+    rows = select(published, "SELECT assistant_id FROM main.assistants WHERE user_id IS NULL")
+    return {assistant_id for (assistant_id,) in rows}
+
+
+def _keep_such_users_in_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sync with the rules of flattening 1, as releases up to 0.2 did."""
+    rule = flatten._user_key
+    monkeypatch.setattr(flatten, "read_shared_object", flatten.read_shared_object.__wrapped__)  # it remembers
+    monkeypatch.setattr(flatten, "_user_key", lambda user: rule({"email": user.get("email")}))
+    monkeypatch.setattr(digests, "_READ_BY", "flattening 1")
+    monkeypatch.setattr(work_file, "CURRENT", replace(CURRENT, flattening=1))
+    monkeypatch.setattr(work_file, "carry_over", lambda _connection: False)
 
 
 @pytest.mark.parametrize("column", ["tables_version", "flattening_version", "content_hash_version"])

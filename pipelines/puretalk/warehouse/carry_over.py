@@ -2,13 +2,14 @@
 
 It works on the private work file before anything is loaded, so it is all or nothing like the run itself: readers keep
 the old snapshot until the run publishes. It sends no request to the API. Rows follow from the newest configuration in
-`assistant_versions`, so deleted assistants are carried over too; users and voices follow from their own rows.
+`assistant_versions`, so deleted assistants are carried over too; users and voices follow from their own rows. A user
+that an earlier release kept in a configuration gets a row.
 
 - It gives every table the columns of this release, in their order. The load makes new tables.
 - It removes the schema `puretalk` of releases up to 0.2, and moves the build's own tables to `_internal`.
 - If anything is older, it flattens assistants, their lists and states again, and rewrites users and voices.
-- Where the content hash is older, it restates stored configurations and hashes. It adds no version, and no run counts a
-  restated hash as a change.
+- Where the rules of flattening or the content hash are older, it restates stored configurations and hashes. It adds no
+  version, and no run counts a restated hash as a change.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
         return False
     _tidy_schemas(connection, there)
     # Arrow takes a while to import, and most runs have nothing to carry over.
-    from puretalk.warehouse.rewriting import flatten_again, restate_hashes, write_shared_again
+    from puretalk.warehouse.rewriting import flatten_again, restate_configurations, write_shared_again
 
     connection.begin()
-    if written.content_hash < to.content_hash:
-        restate_hashes(connection)
-    flatten_again(connection)
     write_shared_again(connection, CONTENT_HASHES[written.content_hash])
+    if (written.flattening, written.content_hash) != (to.flattening, to.content_hash):
+        restate_configurations(connection)
+    flatten_again(connection)
     connection.commit()
     return True
 

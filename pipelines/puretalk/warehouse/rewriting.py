@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from puretalk.catalogue import REJECTED_RECORDS
 from puretalk.database import quote_name
-from puretalk.endpoints.assistants.flatten import DEVIATES, Flattened, flatten_shared
-from puretalk.endpoints.assistants.stored import flatten_config, read_shared
+from puretalk.endpoints.assistants.flatten import DEVIATES, Flattened, Shared, find_deviation, flatten_shared
+from puretalk.endpoints.assistants.stored import flatten_config, read_shared, restate_config
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_text
 from puretalk.schema import Row, Table
@@ -23,34 +23,75 @@ from puretalk.warehouse.stored_tables import read_columns, relation_of
 _AT_ONCE = 1_000
 
 
-def restate_hashes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write every stored configuration in this release's canonical form, and its content hash with it.
+def restate_configurations(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write every stored configuration as this release keeps it, and its content hash with it.
 
-    `write_shared_again` restates the hash of a user or voice together with its row.
+    Users that this takes out of configurations get a row in `users`, and deviations from it go to `assistants.extra`.
+    `write_shared_again`, which comes before, restates the hash of a user or voice together with its row.
     """
+    users: dict[str, tuple[_Rank, Shared]] = {}
+    shown: dict[str, Shared] = {}
     for ids in _ids(connection):
         stored = connection.execute(
-            f"SELECT assistant_id, observed_at, content_hash, config FROM {relation_of(ASSISTANT_VERSIONS)} "
-            "WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))",
+            f"""SELECT version.assistant_id, version.observed_at, version.content_hash, version.config,
+                  version.content_hash = row.content_hash, row.deleted_at IS NULL, epoch(version.updated_at)
+                FROM {relation_of(ASSISTANT_VERSIONS)} AS version
+                JOIN {relation_of(ASSISTANTS)} AS row ON row.assistant_id = version.assistant_id
+                WHERE version.assistant_id IN (SELECT unnest(?::VARCHAR[]))""",
             [ids],
         ).fetchall()
         rows = []
-        for assistant_id, observed_at, before, config in stored:
-            text = canonical_json(json.loads(config))
-            rows.append(
-                {"id": assistant_id, "at": observed_at, "before": before, "after": hash_text(text), "config": text}
-            )
-        with _registered(connection, pa.Table.from_pylist(rows)) as restated:
-            connection.execute(
-                f"UPDATE {relation_of(ASSISTANTS)} AS row SET content_hash = restated.after "
-                f"FROM {restated} AS restated "
-                "WHERE row.assistant_id = restated.id AND row.content_hash = restated.before"
-            )
-            connection.execute(
-                f"UPDATE {relation_of(ASSISTANT_VERSIONS)} AS row "
-                f"SET content_hash = restated.after, config = restated.config FROM {restated} AS restated "
-                "WHERE row.assistant_id = restated.id AND row.observed_at = restated.at"
-            )
+        for assistant_id, observed_at, before, config, is_newest, is_live, moment in stored:
+            value, user = restate_config(json.loads(config))
+            text = canonical_json(value)
+            after = hash_text(text)
+            if (after, text) != (before, config):
+                rows.append({"id": assistant_id, "at": observed_at, "before": before, "after": after, "config": text})
+            if user is not None:
+                rank = (is_newest, is_live, moment is not None, moment or 0.0, assistant_id)
+                if user.key not in users or users[user.key][0] < rank:
+                    users[user.key] = rank, user
+                if is_newest:
+                    shown[assistant_id] = user
+        if rows:
+            with _registered(connection, pa.Table.from_pylist(rows)) as restated:
+                connection.execute(
+                    f"UPDATE {relation_of(ASSISTANTS)} AS row SET content_hash = restated.after "
+                    f"FROM {restated} AS restated "
+                    "WHERE row.assistant_id = restated.id AND row.content_hash = restated.before"
+                )
+                connection.execute(
+                    f"UPDATE {relation_of(ASSISTANT_VERSIONS)} AS row "
+                    f"SET content_hash = restated.after, config = restated.config FROM {restated} AS restated "
+                    "WHERE row.assistant_id = restated.id AND row.observed_at = restated.at"
+                )
+    _insert(connection, USERS, [flatten_shared(user) for _, user in users.values()])
+    for assistant_id, own in shown.items():
+        _, user = users[own.key]
+        if own.content_hash != user.content_hash:
+            _keep_deviation(connection, assistant_id, find_deviation(own, user))
+    _restate_rejected(connection)
+
+
+#: Of assistants that disagree about a user, the greatest is believed: the order of `Comparison.settle_shared`, with
+#: versions that are not the newest behind all others.
+_Rank = tuple[bool, bool, bool, float, str]
+
+
+def _keep_deviation(connection: duckdb.DuckDBPyConnection, assistant_id: str, deviation: JSONObject) -> None:
+    """Write to `extra` how an assistant's own user differs from the one in `users`."""
+    [(stored,)] = connection.execute(
+        f"SELECT extra FROM {relation_of(ASSISTANTS)} WHERE assistant_id = ?", [assistant_id]
+    ).fetchall()
+    extra: JSONObject = json.loads(stored) if stored else {}
+    kept = extra.get(DEVIATES)
+    extra[DEVIATES] = {**(kept if isinstance(kept, dict) else {}), "user": deviation}
+    connection.execute(
+        f"UPDATE {relation_of(ASSISTANTS)} SET extra = ? WHERE assistant_id = ?", [canonical_json(extra), assistant_id]
+    )
+
+
+def _restate_rejected(connection: duckdb.DuckDBPyConnection) -> None:
     rejected = connection.execute(f"SELECT record_hash, record FROM {relation_of(REJECTED_RECORDS)}").fetchall()
     for record_hash, record in rejected:
         text = canonical_json(json.loads(record))

@@ -29,7 +29,7 @@ from puretalk.endpoints.assistants.tables import (
     USERS,
     VOICES,
 )
-from puretalk.endpoints.assistants.versions import EARLIER_HASHES
+from puretalk.endpoints.assistants.versions import CONTENT_HASHES, EARLIER_HASHES
 from puretalk.endpoints.values import Notes, fit, kind_of, take_list
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
 from puretalk.schema import Row, Table
@@ -94,8 +94,14 @@ class Flattened(Outline):
         over before it is compared; the destination of a plain dlt pipeline is not."""
         if content_hash == self.content_hash:
             return False
-        config: JSONValue = json.loads(self.config)
-        return any(hash_value(config) == content_hash for hash_value in EARLIER_HASHES)
+        config: JSONObject = json.loads(self.config)
+        if any(hash_value(config) == content_hash for hash_value in EARLIER_HASHES):
+            return True
+        if self.user is None or _filled(self.user.value.get("email")):
+            return False
+        # Releases up to 0.2 kept a user without an e-mail address in the configuration.
+        config |= {"user": self.user.value, "user_id": None}
+        return any(hash_value(config) == content_hash for hash_value in CONTENT_HASHES.values())
 
 
 def record_id(record: JSONValue) -> str:
@@ -223,14 +229,11 @@ def _share(value: JSONValue, table: Table, config: JSONObject, notes: Notes) -> 
 @lru_cache(maxsize=10_000)  # an account has few, and each stands in many records
 def read_shared_object(table_name: str, text: str) -> tuple[Shared, tuple[str, ...]] | None:
     """The user or voice of a canonical JSON text, with its drift; None when it has no key."""
-    table, name, identity_field = (
-        (USERS, "user", "email") if table_name == USERS.name else (VOICES, "voice", "voice_id")
-    )
+    table, name = (USERS, "user") if table_name == USERS.name else (VOICES, "voice")
     value: JSONObject = json.loads(text)
-    identity = value.get(identity_field)
-    if not isinstance(identity, str) or not identity.strip():
+    key = _user_key(value) if table is USERS else _filled(value.get("voice_id"))
+    if key is None:
         return None
-    key = str(uuid.uuid5(_USER_NAMESPACE, identity.strip().casefold())) if table is USERS else identity
     notes = Notes(where=f"{name}.")
     known = set()
     for field_name, _, type_ in _FIELDS[table_name]:
@@ -239,6 +242,23 @@ def read_shared_object(table_name: str, text: str) -> tuple[Shared, tuple[str, .
             fit(value[field_name], type_, field_name, notes)
     notes.drift += [f"unknown field {name}.{field_name}" for field_name in value if field_name not in known]
     return Shared(table, key, value, hash_text(text)), tuple(notes.drift)
+
+
+def _user_key(user: JSONObject) -> str | None:
+    """The key of a user, made from the e-mail address; without one, from name and picture. None when all are blank."""
+    email, name, picture = user.get("email"), user.get("name"), user.get("dp")
+    if address := _filled(email):
+        identity = address.strip().casefold()
+    elif _filled(name) or _filled(picture):
+        identity = " " + canonical_json([name, picture])  # a trimmed address never begins with a space
+    else:
+        return None
+    return str(uuid.uuid5(_USER_NAMESPACE, identity))
+
+
+def _filled(value: JSONValue) -> str | None:
+    """The value, where it is a text that is not blank."""
+    return value if isinstance(value, str) and value.strip() else None
 
 
 def _variables(assistant_id: str, items: list[JSONValue]) -> list[Row]:

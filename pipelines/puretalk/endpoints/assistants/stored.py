@@ -11,9 +11,22 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain, combinations
 
-from puretalk.endpoints.assistants.flatten import Flattened, Shared, flatten_assistant
+from puretalk.endpoints.assistants.flatten import Flattened, Shared, flatten_assistant, read_shared_object
+from puretalk.endpoints.assistants.tables import USERS
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_json, hash_text
 from puretalk.schema import Row, Table, text_of
+
+
+def restate_config(config: JSONObject) -> tuple[JSONObject, Shared | None]:
+    """A configuration of any release as this release keeps it, and the user that this takes out of it.
+
+    Releases up to 0.2 kept a user without an e-mail address in the configuration, in place of a `user_id`."""
+    user = config.get("user")
+    found = read_shared_object(USERS.name, canonical_json(user)) if isinstance(user, dict) else None
+    if found is None:
+        return config, None
+    shared, _ = found
+    return {**{name: value for name, value in config.items() if name != "user"}, "user_id": shared.key}, shared
 
 
 def flatten_config(config: JSONObject, updated_at: datetime | None) -> Flattened:

@@ -34,7 +34,7 @@ ASSISTANTS = Table(
         Column(
             "user_id",
             "text",
-            "Owner of the assistant (key of users). NULL when the API gave no user with an e-mail address.",
+            "Owner of the assistant (key of users). NULL when the API gave no user with an e-mail, name or picture.",
         ),
         Column(
             "voice_id", "text", "Voice of the assistant (key of voices). NULL when the API gave no voice with an id."
@@ -97,7 +97,11 @@ USERS = Table(
     grain="a user who owns, or once owned, an assistant",
     key=("user_id",),
     columns=(
-        Column("user_id", "text", "Key of the user: UUID v5 of the e-mail address, trimmed and in lower case."),
+        Column(
+            "user_id",
+            "text",
+            "Key of the user: UUID v5 of the e-mail address, trimmed and case-folded; without one, of name and dp.",
+        ),
         _api("text", "name", "Name of the user."),
         _api("text", "dp", "URL of the user's picture."),
         _api("text", "email", "E-mail address, as the API writes it."),
