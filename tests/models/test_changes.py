@@ -19,6 +19,7 @@ from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError
 from puretalk.models import build, checks, fingerprints, increments, parsed, references
+from puretalk.models.audit import Audit
 from puretalk.models.build import BuildReport, build_models
 from puretalk.models.changes import NOTE_TABLE, Changes
 from puretalk.models.project import read_project
@@ -108,6 +109,24 @@ def test_a_new_day_builds_what_counts_days(warehouse: duckdb.DuckDBPyConnection,
     assert account.live_ids()
     add_run(warehouse, 24)
     assert "marts.dim_assistants" in built(build_models(warehouse, changes=RUN_ONLY))
+
+
+def test_a_changed_setting_of_the_audit_builds_what_reads_it_and_an_unchanged_one_builds_nothing(
+    warehouse: duckdb.DuckDBPyConnection, account: Account
+) -> None:
+    assert account.live_ids()
+    listed = "SELECT DISTINCT excerpt FROM marts.rpt_config_findings WHERE rule = 'undeclared_variable' ORDER BY ALL"
+    before = {excerpt for (excerpt,) in warehouse.execute(listed).fetchall()}
+    name = min(before).strip("{}")
+    audit = Audit(known_variables=(name,))
+    add_run(warehouse, 1)
+    report = build_models(warehouse, changes=RUN_ONLY, audit=audit)
+    assert {"marts.rpt_variable_usage", "marts.rpt_config_findings"} <= built(report).keys()
+    assert "marts.fct_config_changes" not in built(report)
+    after = {excerpt for (excerpt,) in warehouse.execute(listed).fetchall()}
+    assert after == before - {f"{{{{{name}}}}}"}
+    add_run(warehouse, 2)
+    assert built(build_models(warehouse, changes=RUN_ONLY, audit=audit)) == {}
 
 
 # ---- a sync that loaded

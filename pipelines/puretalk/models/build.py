@@ -18,6 +18,7 @@ import duckdb
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
 from puretalk.listener import SILENT, Listener, Step
+from puretalk.models.audit import Audit
 from puretalk.models.changes import Changes, Note, read_note, remove_note, write_note
 from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
@@ -63,12 +64,15 @@ def build_models(
     sql_dirs: Sequence[Path] | None = None,
     user_dir: Path | None = None,
     select: Collection[str] = (),
+    audit: Audit = Audit(),
     changes: Changes | None = None,
     listener: Listener = SILENT,
 ) -> BuildReport:
     """Builds all models into the connection's current database, writes their comments and runs all checks.
 
     With `select`, names of models: only these and what they read, and no checks.
+
+    `audit`: what the settings tell the audit.
 
     `changes`: all that was written to the normalized layer since the models were last built, where that is known. Then
     only what they concern is hashed, built, commented and checked, if the last build left its note (see `changes`).
@@ -80,7 +84,7 @@ def build_models(
     """
     note = read_note(connection, changes) if changes is not None else None
     parsed = ParsedFiles(connection if note is not None else None)
-    project = read_project(connection, sql_dirs, user_dir, parsed=parsed)
+    project = read_project(connection, sql_dirs, user_dir, audit=audit, parsed=parsed)
     planned = plan(connection, project, select=select, changes=changes, note=note)
     remove_note(connection)
     with _intermediate_tables(connection):

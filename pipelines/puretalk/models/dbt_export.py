@@ -22,6 +22,7 @@ import duckdb
 
 from puretalk.catalogue import TABLES
 from puretalk.errors import ConfigurationError
+from puretalk.models.audit import Audit
 from puretalk.models.model import Model, sql_folder
 from puretalk.models.project import Project, read_project
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
@@ -77,15 +78,16 @@ having count(*) > 1
 """
 
 
-def export_dbt(folder: Path, published: Path, *, user_dir: Path | None = None) -> list[Path]:
+def export_dbt(folder: Path, published: Path, *, user_dir: Path | None = None, audit: Audit = Audit()) -> list[Path]:
     """Write the models, those of `user_dir` included, as a dbt project; gives the files, relative to the folder.
+    What the settings tell the audit is written as they say today.
 
     The folder must be new, empty, or an earlier export: then its files are replaced, and files that the export does not
     know stay. Raises ConfigurationError for any other folder, and for two models of one name, which dbt refuses.
     """
     _check_folder(folder)
     with duckdb.connect() as connection:
-        project = read_project(connection, user_dir=user_dir)
+        project = read_project(connection, user_dir=user_dir, audit=audit)
     files = {
         Path("dbt_project.yml"): _WRITTEN_BY + _PROJECT,
         Path("profiles.yml"): _WRITTEN_BY

@@ -103,6 +103,7 @@ def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport
 
 def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
     """What `run_build` would do now, found in a copy of what is published. Publishes nothing."""
+    from puretalk.models.audit import read_audit
     from puretalk.models.plan import plan
     from puretalk.models.project import read_project
 
@@ -112,7 +113,8 @@ def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
     ):
         listener.on_step(Step.MODELS)
         describe(work.connection)
-        return plan(work.connection, read_project(work.connection, user_dir=settings.locate(settings.models_dir)))
+        user_dir = settings.locate(settings.models_dir)
+        return plan(work.connection, read_project(work.connection, user_dir=user_dir, audit=read_audit(settings)))
 
 
 @contextmanager
@@ -147,13 +149,18 @@ def build_work_file(
 
     `changes`: all that was written to the work file since it was copied, where that is known.
     """
+    from puretalk.models.audit import read_audit
     from puretalk.models.build import build_models
 
     listener.on_step(Step.MODELS)
     try:
         describe(work.connection)
         return build_models(
-            work.connection, user_dir=settings.locate(settings.models_dir), changes=changes, listener=listener
+            work.connection,
+            user_dir=settings.locate(settings.models_dir),
+            audit=read_audit(settings),
+            changes=changes,
+            listener=listener,
         )
     except CheckFailedError as error:
         kept = warehouse.keep_failed(work, run_name)
