@@ -111,6 +111,7 @@ class AuditSettings:
     known_variables: str = _setting(
         "", "variables that the platform fills in itself, with commas between the names: they need no declaration"
     )
+    accepted_findings: str = _setting("", "YAML file of the findings that you accept, with a reason for each")
 
     @property
     def known_variable_names(self) -> tuple[str, ...]:

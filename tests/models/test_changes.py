@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError
 from puretalk.models import build, checks, fingerprints, increments, parsed, references
-from puretalk.models.audit import Audit
+from puretalk.models.audit import Acceptance, Audit
 from puretalk.models.build import BuildReport, build_models
 from puretalk.models.changes import NOTE_TABLE, Changes
 from puretalk.models.project import read_project
@@ -127,6 +127,29 @@ def test_a_changed_setting_of_the_audit_builds_what_reads_it_and_an_unchanged_on
     assert after == before - {f"{{{{{name}}}}}"}
     add_run(warehouse, 2)
     assert built(build_models(warehouse, changes=RUN_ONLY, audit=audit)) == {}
+
+
+def test_a_day_that_ends_an_acceptance_opens_the_finding_again(
+    warehouse: duckdb.DuckDBPyConnection, account: Account
+) -> None:
+    assert account.live_ids()
+    [(rule,)] = warehouse.execute("SELECT min(rule) FROM marts.rpt_config_findings").fetchall()
+    accepted = f"SELECT bool_and(is_accepted) FROM marts.rpt_config_findings WHERE rule = '{rule}'"
+
+    def build_after(hours: int, until: date | None) -> set[str]:
+        add_run(warehouse, hours)
+        audit = Audit(accepted=(Acceptance(rule, "r", until=until),))
+        report = build_models(warehouse, changes=RUN_ONLY, audit=audit)
+        return {name for name in built(report) if not name.startswith("intermediate.")}
+
+    assert build_after(1, MORNING.date()) == {"marts.rpt_config_findings"}
+    assert warehouse.execute(accepted).fetchall() == [(True,)]
+    assert build_after(2, MORNING.date()) == set()
+    assert "marts.rpt_config_findings" in build_after(24, MORNING.date())
+    assert warehouse.execute(accepted).fetchall() == [(False,)]
+    assert build_after(25, None) == {"marts.rpt_config_findings"}
+    assert "marts.rpt_config_findings" not in build_after(48, None)
+    assert warehouse.execute(accepted).fetchall() == [(True,)]
 
 
 # ---- a sync that loaded

@@ -21,7 +21,7 @@ from support.warehouses import insert_rows, observe, open_warehouse
 from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError, ConfigurationError
-from puretalk.models.audit import Audit
+from puretalk.models.audit import Acceptance, Audit
 from puretalk.models.build import build_models
 from puretalk.models.changes import Changes
 from puretalk.models.model import Model, order_models, read_models, sql_folder
@@ -65,7 +65,8 @@ def test_model_answers_as_expected(warehouse: duckdb.DuckDBPyConnection, path: P
         observe(warehouse, sync["at"], sync["records"], deleted=sync.get("deleted", ()))
     for table, rows in case.get("rows", {}).items():
         insert_rows(warehouse, table, rows)
-    build_models(warehouse, select=[model], audit=Audit(tuple(case.get("known_variables", ()))))
+    accepted = tuple(Acceptance(**entry) for entry in case.get("accepted", ()))
+    build_models(warehouse, select=[model], audit=Audit(tuple(case.get("known_variables", ())), accepted))
     actual = rows_of(warehouse, f"SELECT * FROM marts.{model}")
     expected = case["expect"]
     if not expected:
