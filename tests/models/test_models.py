@@ -434,6 +434,7 @@ def test_what_a_broken_build_updated_is_corrected_by_the_next(
         ("select user_id from staging.stg_others", "assistant_id", r"a\.sql: .* depends on main\.users"),
         ("select assistant_id, name from puretalk.assistants", "assistant_id", r"a\.sql: .* names the catalog"),
         ("select assistant_id from puretalk.staging.stg_assistants", "assistant_id", r"a\.sql: .* names the catalog"),
+        ("select assistant_id from main.assistants union from marts.a", "assistant_id", r"marts\.a reads itself"),
         ("select assistant_id, name from staging.stg_assistants", "user_id", r"m\.yml: a: .* unique_key assistant_id"),
     ],
 )

@@ -211,6 +211,8 @@ def _make(
     kind = "VIEW" if model.kind == "view" else "TABLE"
     relation = quote_relation(model.relation)
     rows = None
+    if model.itself:
+        _prepare_itself(connection, model, properties)
     try:
         answer = connection.execute(f"CREATE OR REPLACE {kind} {relation} AS\n{model.sql}").fetchall()
         if kind == "TABLE":
@@ -222,6 +224,17 @@ def _make(
     if model.relation not in settled:
         compare_with_contract(connection, model, properties)
     return BuiltModel(model.relation, "built", time.perf_counter() - start, rows)
+
+
+def _prepare_itself(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> None:
+    """What a model that reads itself finds: its table, without rows where there is none, and with every column that its
+    YAML promises. A column that an earlier release did not know is NULL."""
+    columns = [f"{quote_name(name)} {type_}" for name, type_ in properties.model(model.name).types.items()]
+    if columns:
+        relation = quote_relation(model.relation)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {relation} ({', '.join(columns)})")
+        for column in columns:
+            connection.execute(f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {column}")
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:

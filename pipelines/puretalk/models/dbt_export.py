@@ -136,18 +136,21 @@ def _render_models(project: Project) -> dict[Path, str]:
 
 
 def _render(model: Model, built: set[str]) -> str:
-    """The SQL with ref() and source() for what it reads. What dbt would take for its own syntax is written as raw."""
+    """The SQL with ref() and source() for what it reads; a model that reads itself reads the published rows. What dbt
+    would take for its own syntax is written as raw."""
     sql, parts, place = model.sql.encode(), [], 0
-    for reference in model.references:
-        if reference.relation in built:
-            read = f"ref({reference.name!r})"
+    for reference in sorted((*model.references, *model.itself), key=lambda one: one.position):
+        if reference in model.itself:  # dbt's own table is not there in its first build
+            read = f"{CATALOG}.{reference.relation}"
+        elif reference.relation in built:
+            read = f"{{{{ ref({reference.name!r}) }}}}"
         elif reference.name in TABLES and reference.schema in {"", STORAGE_SCHEMA, CATALOG}:
-            read = f"source({CATALOG!r}, {reference.name!r})"
+            read = f"{{{{ source({CATALOG!r}, {reference.name!r}) }}}}"
         else:
             continue
         written = _WRITTEN_NAME.match(sql, reference.position)
         assert written is not None, f"{model.path}: {reference}"
-        parts += [_escape(sql[place : reference.position].decode()), f"{{{{ {read} }}}}"]
+        parts += [_escape(sql[place : reference.position].decode()), read]
         place = written.end()
     return "".join([*parts, _escape(sql[place:].decode())])
 
