@@ -84,6 +84,12 @@ def test_a_folder_that_dlt_cannot_write_sql_with_is_said_at_once(project: Path, 
         load(project, PURETALK_DATA_DIR=name)
 
 
+def test_known_variables_are_names_with_commas_between_them(project: Path) -> None:
+    assert load(project).audit.known_variable_names == ()
+    settings = load(project, PURETALK_KNOWN_VARIABLES=" now, {{ caller }},,now ,Now")
+    assert settings.audit.known_variable_names == ("Now", "caller", "now")
+
+
 def test_a_wrong_type_in_a_file_names_the_file(project: Path) -> None:
     (project / ".dlt" / "config.toml").write_text("[sources.puretalk]\nwindow = true\n")
     with pytest.raises(ConfigurationError, match=r"window in \.dlt/config\.toml must be a whole number"):

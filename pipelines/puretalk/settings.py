@@ -105,6 +105,22 @@ class OperationsSettings:
 
 
 @dataclass(frozen=True)
+class AuditSettings:
+    """What the audit takes for right."""
+
+    known_variables: str = _setting(
+        "", "variables that the platform fills in itself, with commas between the names: they need no declaration"
+    )
+    accepted_findings: str = _setting("", "YAML file of the findings that you accept, with a reason for each")
+
+    @property
+    def known_variable_names(self) -> tuple[str, ...]:
+        """The names of `known_variables`, each once, in alphabetical order; {{name}} counts as name."""
+        names = {name.strip().removeprefix("{{").removesuffix("}}").strip() for name in self.known_variables.split(",")}
+        return tuple(sorted(names - {""}))
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set, in groups. Folders are absolute."""
 
@@ -117,6 +133,7 @@ class Settings:
     storage: StorageSettings = StorageSettings()
     retention: RetentionSettings = RetentionSettings()
     operations: OperationsSettings = OperationsSettings()
+    audit: AuditSettings = AuditSettings()
     models_dir: str = _setting("", "folder of your own SQL models, built after the built-in ones")
 
     def locate(self, name: str) -> Path | None:

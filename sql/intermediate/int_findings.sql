@@ -41,6 +41,8 @@ all_variables as (
         count(*) filter (where is_declared) over (partition by assistant_id) as declared_count,
         count(*) over (partition by assistant_id) as names_count
     from marts.rpt_variable_usage
+    -- The platform fills these in; declared or not is the same.
+    where is_declared or not is_known
 ),
 
 -- Several names and not one declared have one cause: they are one finding.

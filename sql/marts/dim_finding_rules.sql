@@ -9,15 +9,15 @@ with rules (rule, severity, fields, title, description, remedy) as (
         'Variable is used but not declared',
         'A text contains {{name}}, but the assistant does not declare a variable of that name in any spelling. '
         || 'Template syntax ({{#if …}}, {{else}}, {{user.name}}) and filters ({{name | upper}}) are understood. '
-        || 'Names that the platform fills in itself are reported too.',
-        'Declare the variable, or correct its name in the text.'
+        || 'Names that the platform fills in itself are reported too, unless the setting known_variables lists them.',
+        'Declare the variable, or correct its name in the text. If the platform fills it in, add it to known_variables.'
     ),
     (
         'no_variables_declared', 'medium', '{texts}, variables',
         'Uses variables but declares none',
         'The texts contain several names as {{name}}, but the assistant declares no variable at all: the list is '
         || 'empty, probably by one mistake, so it is one finding and not one for each name. A single name is '
-        || 'reported as undeclared_variable.',
+        || 'reported as undeclared_variable. Names in the setting known_variables are not counted.',
         'Declare the variables. If the list was emptied by mistake, an earlier version has it.'
     ),
     (

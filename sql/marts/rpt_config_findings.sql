@@ -1,5 +1,5 @@
 -- Grain: a finding of the audit in a live assistant.
--- Question: what is wrong in the fleet, where, how badly, and since when?
+-- Question: what is wrong in the fleet, where, how badly, since when, and is it accepted?
 
 with findings as (
     select
@@ -36,8 +36,42 @@ assistants as (
     select
         assistant_id,
         user_id,
-        assistant_name
+        assistant_name,
+        count(*) filter (where is_live) over (partition by assistant_name) as namesakes_count
     from staging.stg_assistants
+),
+
+entries as (
+    select
+        position,
+        rule,
+        assistant_pattern,
+        is_pattern,
+        place_pattern,
+        reason,
+        accepted_until
+    from intermediate.int_accepted_findings
+),
+
+-- A name that several live assistants have is none: the entry could mean any of them.
+acceptances as (
+    select
+        findings.finding_id,
+        entries.reason as accepted_reason,
+        entries.accepted_until
+    from findings
+    inner join assistants on findings.assistant_id = assistants.assistant_id
+    inner join entries on findings.rule = entries.rule
+    where (entries.place_pattern is null or findings.place like entries.place_pattern escape '!')
+        and (
+            entries.assistant_pattern is null
+            or assistants.assistant_id like entries.assistant_pattern escape '!'
+            or (
+                assistants.assistant_name like entries.assistant_pattern escape '!'
+                and (entries.is_pattern or assistants.namesakes_count = 1)
+            )
+        )
+    qualify row_number() over (partition by findings.finding_id order by entries.position) = 1
 )
 
 select
@@ -51,10 +85,15 @@ select
     rules.title,
     findings.place,
     findings.excerpt,
+    acceptances.accepted_reason,
 
     rules.severity_rank,
 
-    findings.first_seen_at
+    acceptances.finding_id is not null as is_accepted,
+
+    findings.first_seen_at,
+    acceptances.accepted_until
 from findings
 inner join rules on findings.rule = rules.rule
 inner join assistants on findings.assistant_id = assistants.assistant_id
+left join acceptances on findings.finding_id = acceptances.finding_id

@@ -109,6 +109,11 @@ declared as (
     where trim(variables.variable) <> ''
 ),
 
+known_variables as (
+    select variable
+    from intermediate.int_known_variables
+),
+
 names as (
     select
         coalesce(used.assistant_id, declared.assistant_id) as assistant_id,
@@ -117,16 +122,19 @@ names as (
         used.places,
         coalesce(used.uses_count, 0) as uses_count,
         declared.variable is not null as is_declared,
-        used.variable is not null as is_used
+        used.variable is not null as is_used,
+        known_variables.variable is not null as is_known
     from used
     full join declared
         on used.assistant_id = declared.assistant_id
         and used.variable = declared.variable
+    left join known_variables
+        on coalesce(used.variable, declared.variable) = known_variables.variable
     -- Syntax uses a variable only where it names one that is declared: {{#if customer}}, {{user.name}}.
     where declared.variable is not null or used.is_plain
 ),
 
--- The other spelling of a name that is only declared or only used.
+-- The other spelling of a name that is only declared or only used. A name that the platform fills in is not misspelled.
 counterparts as (
     select
         names.assistant_id,
@@ -137,8 +145,8 @@ counterparts as (
         on names.assistant_id = others.assistant_id
         and names.variable_lower = others.variable_lower
         and names.variable <> others.variable
-    where (names.is_used and not names.is_declared and others.is_declared)
-        or (names.is_declared and not names.is_used and others.is_used)
+    where (names.is_used and not names.is_declared and not names.is_known and others.is_declared)
+        or (names.is_declared and not names.is_used and others.is_used and (others.is_declared or not others.is_known))
     group by names.assistant_id, names.variable
 )
 
@@ -153,7 +161,8 @@ select
     names.uses_count,
 
     names.is_declared,
-    names.is_used
+    names.is_used,
+    names.is_known
 from names
 inner join live_assistants on names.assistant_id = live_assistants.assistant_id
 left join counterparts

@@ -464,6 +464,15 @@ def test_a_folder_of_models_that_is_not_there_is_said_before_anything_is_read(tm
     assert api.requests == []
 
 
+def test_a_wrong_file_of_accepted_findings_is_said_before_anything_is_read(tmp_path: Path, api: DemoApi) -> None:
+    (tmp_path / "accepted.yml").write_text("- {rule: missing_voice}")
+    command = CommandLine(tmp_path / "data", tmp_path, api)
+    ended = command("sync", PURETALK_ACCEPTED_FINDINGS=str(tmp_path / "accepted.yml"))
+    assert ended.exit_code == 4
+    assert f"{tmp_path / 'accepted.yml'}: entry 1 has no reason" in ended.message[0]
+    assert api.requests == []
+
+
 def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path: Path) -> None:
     command = CommandLine(tmp_path, tmp_path)
     assert "Traceback" not in command("sync").error

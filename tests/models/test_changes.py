@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError
 from puretalk.models import build, checks, fingerprints, increments, parsed, references
+from puretalk.models.audit import Acceptance, Audit
 from puretalk.models.build import BuildReport, build_models
 from puretalk.models.changes import NOTE_TABLE, Changes
 from puretalk.models.project import read_project
@@ -108,6 +109,92 @@ def test_a_new_day_builds_what_counts_days(warehouse: duckdb.DuckDBPyConnection,
     assert account.live_ids()
     add_run(warehouse, 24)
     assert "marts.dim_assistants" in built(build_models(warehouse, changes=RUN_ONLY))
+
+
+def test_a_changed_setting_of_the_audit_builds_what_reads_it_and_an_unchanged_one_builds_nothing(
+    warehouse: duckdb.DuckDBPyConnection, account: Account
+) -> None:
+    assert account.live_ids()
+    listed = "SELECT DISTINCT excerpt FROM marts.rpt_config_findings WHERE rule = 'undeclared_variable' ORDER BY ALL"
+    before = {excerpt for (excerpt,) in warehouse.execute(listed).fetchall()}
+    name = min(before).strip("{}")
+    audit = Audit(known_variables=(name,))
+    add_run(warehouse, 1)
+    report = build_models(warehouse, changes=RUN_ONLY, audit=audit)
+    assert {"marts.rpt_variable_usage", "marts.rpt_config_findings"} <= built(report).keys()
+    assert "marts.fct_config_changes" not in built(report)
+    after = {excerpt for (excerpt,) in warehouse.execute(listed).fetchall()}
+    assert after == before - {f"{{{{{name}}}}}"}
+    add_run(warehouse, 2)
+    assert built(build_models(warehouse, changes=RUN_ONLY, audit=audit)) == {}
+
+
+def test_a_day_that_ends_an_acceptance_opens_the_finding_again(
+    warehouse: duckdb.DuckDBPyConnection, account: Account
+) -> None:
+    assert account.live_ids()
+    [(rule,)] = warehouse.execute("SELECT min(rule) FROM marts.rpt_config_findings").fetchall()
+    accepted = f"SELECT bool_and(is_accepted) FROM marts.rpt_config_findings WHERE rule = '{rule}'"
+
+    def build_after(hours: int, until: date | None) -> set[str]:
+        add_run(warehouse, hours)
+        audit = Audit(accepted=(Acceptance(rule, "r", until=until),))
+        report = build_models(warehouse, changes=RUN_ONLY, audit=audit)
+        return {name for name in built(report) if not name.startswith("intermediate.")}
+
+    assert build_after(1, MORNING.date()) == {"marts.rpt_config_findings", "marts.fct_finding_history"}
+    assert warehouse.execute(accepted).fetchall() == [(True,)]
+    assert build_after(2, MORNING.date()) == set()
+    assert "marts.rpt_config_findings" in build_after(24, MORNING.date())
+    assert warehouse.execute(accepted).fetchall() == [(False,)]
+    assert build_after(25, None) == {"marts.rpt_config_findings", "marts.fct_finding_history"}
+    assert "marts.rpt_config_findings" not in build_after(48, None)
+    assert warehouse.execute(accepted).fetchall() == [(True,)]
+
+
+def test_the_history_keeps_findings_that_are_resolved_and_knows_those_that_come_back(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    def build_after(hours: int, record: dict[str, Any], deleted: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+        records = [] if deleted else [{"assistant_id": "a", "timezone": "UTC", "voice": {"voice_id": "v"}, **record}]
+        observe(warehouse, MORNING + timedelta(hours=hours), records, deleted=deleted)
+        build_models(warehouse)
+        query = (
+            "SELECT rule, is_open, first_seen_at, last_seen_at, resolved_at FROM marts.fct_finding_history ORDER BY 1"
+        )
+        found = warehouse.execute(query).fetchall()
+        warehouse.execute("DELETE FROM _internal.model_builds")
+        build_models(warehouse)  # all again, from the same data
+        assert warehouse.execute(query).fetchall() == found
+        moments = {MORNING + timedelta(hours=hour): hour for hour in range(6)}
+        return [(rule, is_open, *(moments.get(at) for at in times)) for rule, is_open, *times in found]
+
+    email = {"prompt": "Write to a@b.com"}
+    assert build_after(0, email) == [("email_in_prompt", True, 0, 0, None)]
+    assert build_after(1, {**email, "name": "Ada"}) == [("email_in_prompt", True, 0, 1, None)]
+    assert build_after(2, {"prompt": "Hi"}) == [("email_in_prompt", False, 0, 1, 2)]
+    assert build_after(3, {"prompt": "Hello"}) == [("email_in_prompt", False, 0, 1, 2)]
+    assert build_after(4, email) == [("email_in_prompt", True, 0, 4, None)]
+    assert build_after(5, {}, deleted=("a",)) == [("email_in_prompt", False, 0, 4, 5)]
+
+
+def test_a_table_that_reads_itself_gets_new_columns_and_keeps_its_rows(
+    warehouse: duckdb.DuckDBPyConnection, small: Path
+) -> None:
+    columns = "{name: user_id, data_type: VARCHAR}"
+    write(small / "marts/seen.sql", "select user_id from main.users union select user_id from marts.seen")
+    write(small / "marts/m.yml", f"models: [{{name: seen, columns: [{columns}]}}]")
+    insert_rows(warehouse, "users", [{"user_id": "u"}])
+    build_models(warehouse, sql_dirs=[small])
+    warehouse.execute("DELETE FROM main.users")
+    write(
+        small / "marts/seen.sql",
+        "select user_id, name from main.users union select user_id, name from marts.seen",
+    )
+    write(small / "marts/m.yml", f"models: [{{name: seen, columns: [{columns}, {{name: name, data_type: VARCHAR}}]}}]")
+    build_models(warehouse, sql_dirs=[small])
+    assert warehouse.execute("SELECT * FROM marts.seen").fetchall() == [("u", None)]
+    assert "marts.seen" not in built(build_models(warehouse, sql_dirs=[small]))
 
 
 # ---- a sync that loaded

@@ -35,7 +35,9 @@ def test_every_model_and_check_is_there_with_its_sql_unchanged_but_for_what_it_r
     assert len(ours) > 30
     for path in ours:
         assert (
-            render(tmp_path / "project/models/puretalk" / path.parent.name / path.name).strip()
+            render(tmp_path / "project/models/puretalk" / path.parent.name / path.name)
+            .replace("puretalk.marts.fct_finding_history", "marts.fct_finding_history")  # it reads itself
+            .strip()
             == path.read_text().strip()
         )
     checks = {path.name for path in (tmp_path / "project/tests/puretalk").iterdir()}

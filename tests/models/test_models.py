@@ -21,6 +21,7 @@ from support.warehouses import insert_rows, observe, open_warehouse
 from puretalk.catalogue import TABLES
 from puretalk.demo.account import Account
 from puretalk.errors import CheckFailedError, ConfigurationError
+from puretalk.models.audit import Acceptance, Audit
 from puretalk.models.build import build_models
 from puretalk.models.changes import Changes
 from puretalk.models.model import Model, order_models, read_models, sql_folder
@@ -64,7 +65,8 @@ def test_model_answers_as_expected(warehouse: duckdb.DuckDBPyConnection, path: P
         observe(warehouse, sync["at"], sync["records"], deleted=sync.get("deleted", ()))
     for table, rows in case.get("rows", {}).items():
         insert_rows(warehouse, table, rows)
-    build_models(warehouse, select=[model])
+    accepted = tuple(Acceptance(**entry) for entry in case.get("accepted", ()))
+    build_models(warehouse, select=[model], audit=Audit(tuple(case.get("known_variables", ())), accepted))
     actual = rows_of(warehouse, f"SELECT * FROM marts.{model}")
     expected = case["expect"]
     if not expected:
@@ -432,6 +434,7 @@ def test_what_a_broken_build_updated_is_corrected_by_the_next(
         ("select user_id from staging.stg_others", "assistant_id", r"a\.sql: .* depends on main\.users"),
         ("select assistant_id, name from puretalk.assistants", "assistant_id", r"a\.sql: .* names the catalog"),
         ("select assistant_id from puretalk.staging.stg_assistants", "assistant_id", r"a\.sql: .* names the catalog"),
+        ("select assistant_id from main.assistants union from marts.a", "assistant_id", r"marts\.a reads itself"),
         ("select assistant_id, name from staging.stg_assistants", "user_id", r"m\.yml: a: .* unique_key assistant_id"),
     ],
 )

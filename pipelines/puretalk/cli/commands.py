@@ -376,12 +376,18 @@ def export() -> None:
 @settings_options
 def export_dbt_project(folder: Path, data_dir: Path | None, debug: bool) -> None:
     """Write the models as a dbt project that runs on the published snapshot with dbt-duckdb."""
+    from puretalk.models.audit import read_audit
     from puretalk.models.dbt_export import export_dbt
     from puretalk.warehouse.snapshots import PUBLISHED_NAME
 
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug):
-        files = export_dbt(folder, settings.data_dir / PUBLISHED_NAME, user_dir=settings.locate(settings.models_dir))
+        files = export_dbt(
+            folder,
+            settings.data_dir / PUBLISHED_NAME,
+            user_dir=settings.locate(settings.models_dir),
+            audit=read_audit(settings),
+        )
     click.echo(f"{len(files)} files are in {folder}; with dbt-duckdb installed: cd {folder} && dbt build")
 
 

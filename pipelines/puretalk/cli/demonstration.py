@@ -84,6 +84,7 @@ _FINDINGS = """
 SELECT findings.severity, count(*) AS findings, rules.title, min(findings.assistant_name) AS example
 FROM marts.rpt_config_findings AS findings
 JOIN marts.dim_finding_rules AS rules USING (rule)
+WHERE NOT findings.is_accepted
 GROUP BY 1, 3
 ORDER BY CASE findings.severity WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END, 2 DESC, 3
 LIMIT 7

@@ -33,6 +33,7 @@ SHAREABLE: Final[Mapping[str, tuple[str, ...]]] = {
     "marts.fct_daily_fleet": ("assistant_type", "model"),
     "marts.dim_finding_rules": ("rule", "severity", "fields", "title", "description", "remedy"),
     "marts.rpt_config_findings": ("finding_id", "assistant_id", "assistant_name", "rule", "severity", "title", "place"),
+    "marts.fct_finding_history": ("finding_id", "assistant_id", "rule", "severity", "place"),
     "marts.rpt_variable_usage": ("assistant_id", "assistant_name", "variable", "matching_variable"),
     "marts.rpt_prompt_duplicates": ("assistant_id", "assistant_name", "place", "duplicate_kind"),
     "marts.rpt_standard_drift": ("assistant_id", "assistant_name", "setting"),

@@ -18,6 +18,7 @@ import duckdb
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
 from puretalk.listener import SILENT, Listener, Step
+from puretalk.models.audit import Audit
 from puretalk.models.changes import Changes, Note, read_note, remove_note, write_note
 from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
@@ -63,12 +64,15 @@ def build_models(
     sql_dirs: Sequence[Path] | None = None,
     user_dir: Path | None = None,
     select: Collection[str] = (),
+    audit: Audit = Audit(),
     changes: Changes | None = None,
     listener: Listener = SILENT,
 ) -> BuildReport:
     """Builds all models into the connection's current database, writes their comments and runs all checks.
 
     With `select`, names of models: only these and what they read, and no checks.
+
+    `audit`: what the settings tell the audit.
 
     `changes`: all that was written to the normalized layer since the models were last built, where that is known. Then
     only what they concern is hashed, built, commented and checked, if the last build left its note (see `changes`).
@@ -80,7 +84,7 @@ def build_models(
     """
     note = read_note(connection, changes) if changes is not None else None
     parsed = ParsedFiles(connection if note is not None else None)
-    project = read_project(connection, sql_dirs, user_dir, parsed=parsed)
+    project = read_project(connection, sql_dirs, user_dir, audit=audit, parsed=parsed)
     planned = plan(connection, project, select=select, changes=changes, note=note)
     remove_note(connection)
     with _intermediate_tables(connection):
@@ -207,6 +211,8 @@ def _make(
     kind = "VIEW" if model.kind == "view" else "TABLE"
     relation = quote_relation(model.relation)
     rows = None
+    if model.itself:
+        _prepare_itself(connection, model, properties)
     try:
         answer = connection.execute(f"CREATE OR REPLACE {kind} {relation} AS\n{model.sql}").fetchall()
         if kind == "TABLE":
@@ -218,6 +224,17 @@ def _make(
     if model.relation not in settled:
         compare_with_contract(connection, model, properties)
     return BuiltModel(model.relation, "built", time.perf_counter() - start, rows)
+
+
+def _prepare_itself(connection: duckdb.DuckDBPyConnection, model: Model, properties: Properties) -> None:
+    """What a model that reads itself finds: its table, without rows where there is none, and with every column that its
+    YAML promises. A column that an earlier release did not know is NULL."""
+    columns = [f"{quote_name(name)} {type_}" for name, type_ in properties.model(model.name).types.items()]
+    if columns:
+        relation = quote_relation(model.relation)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {relation} ({', '.join(columns)})")
+        for column in columns:
+            connection.execute(f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {column}")
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:

@@ -22,6 +22,7 @@ import duckdb
 
 from puretalk.catalogue import TABLES
 from puretalk.errors import ConfigurationError
+from puretalk.models.audit import Audit
 from puretalk.models.model import Model, sql_folder
 from puretalk.models.project import Project, read_project
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
@@ -77,15 +78,16 @@ having count(*) > 1
 """
 
 
-def export_dbt(folder: Path, published: Path, *, user_dir: Path | None = None) -> list[Path]:
+def export_dbt(folder: Path, published: Path, *, user_dir: Path | None = None, audit: Audit = Audit()) -> list[Path]:
     """Write the models, those of `user_dir` included, as a dbt project; gives the files, relative to the folder.
+    What the settings tell the audit is written as they say today.
 
     The folder must be new, empty, or an earlier export: then its files are replaced, and files that the export does not
     know stay. Raises ConfigurationError for any other folder, and for two models of one name, which dbt refuses.
     """
     _check_folder(folder)
     with duckdb.connect() as connection:
-        project = read_project(connection, user_dir=user_dir)
+        project = read_project(connection, user_dir=user_dir, audit=audit)
     files = {
         Path("dbt_project.yml"): _WRITTEN_BY + _PROJECT,
         Path("profiles.yml"): _WRITTEN_BY
@@ -134,18 +136,21 @@ def _render_models(project: Project) -> dict[Path, str]:
 
 
 def _render(model: Model, built: set[str]) -> str:
-    """The SQL with ref() and source() for what it reads. What dbt would take for its own syntax is written as raw."""
+    """The SQL with ref() and source() for what it reads; a model that reads itself reads the published rows. What dbt
+    would take for its own syntax is written as raw."""
     sql, parts, place = model.sql.encode(), [], 0
-    for reference in model.references:
-        if reference.relation in built:
-            read = f"ref({reference.name!r})"
+    for reference in sorted((*model.references, *model.itself), key=lambda one: one.position):
+        if reference in model.itself:  # dbt's own table is not there in its first build
+            read = f"{CATALOG}.{reference.relation}"
+        elif reference.relation in built:
+            read = f"{{{{ ref({reference.name!r}) }}}}"
         elif reference.name in TABLES and reference.schema in {"", STORAGE_SCHEMA, CATALOG}:
-            read = f"source({CATALOG!r}, {reference.name!r})"
+            read = f"{{{{ source({CATALOG!r}, {reference.name!r}) }}}}"
         else:
             continue
         written = _WRITTEN_NAME.match(sql, reference.position)
         assert written is not None, f"{model.path}: {reference}"
-        parts += [_escape(sql[place : reference.position].decode()), f"{{{{ {read} }}}}"]
+        parts += [_escape(sql[place : reference.position].decode()), read]
         place = written.end()
     return "".join([*parts, _escape(sql[place:].decode())])
 

@@ -105,10 +105,14 @@ class Fingerprints:
 def hash_recipe(model: Model, models: Sequence[Model]) -> str:
     """The fingerprint of an incremental model: of all SQL that leads to it, not of any rows.
 
-    Raises ConfigurationError where the model reads a table whose rows do not each belong to one assistant, or names the
-    catalog: the small warehouse of a batch has another one.
+    Raises ConfigurationError where the model reads a table whose rows do not each belong to one assistant, names the
+    catalog (the small warehouse of a batch has another one), or depends on a model that reads itself, whose rows are
+    not in the small warehouse.
     """
     inputs = with_inputs(models, [model])
+    for one in inputs:
+        if one.itself:
+            raise ConfigurationError(f"{model.path}: the model cannot be incremental: {one.relation} reads itself.")
     made = {one.relation for one in inputs}
     divided = {f"{STORAGE_SCHEMA}.{table.name}" for table in DIVIDED_TABLES}
     for reference in (reference for one in inputs for reference in one.references):

@@ -55,7 +55,8 @@ _LINE = re.compile(r"\bLINE (\d+):")
 
 @dataclass(frozen=True)
 class Model:
-    """One SQL file: `references` are the relations that it reads, in the order of the text."""
+    """One SQL file: `references` are the other relations that it reads, in the order of the text. A table may also read
+    `itself`: that is what it was after the build before, without rows in the first build."""
 
     schema: str
     name: str
@@ -63,6 +64,7 @@ class Model:
     path: Path
     sql: str
     references: tuple[Reference, ...]
+    itself: tuple[Reference, ...] = ()
 
     @property
     def relation(self) -> str:
@@ -107,7 +109,10 @@ def read_models(
         except UnreadableSQLError as error:
             raise CheckFailedError(f"{path}:{error.line}: {error}", action=EDIT_ACTION) from error
         kind = _KINDS.get(schema, "table") if owner == "ours" or schema == "checks" else "table"
-        models.append(Model(schema, path.stem, kind, path, sql.strip().rstrip(";").rstrip(), references))
+        relation = f"{schema}.{path.stem}"
+        itself = tuple(one for one in references if one.relation == relation) if kind == "table" else ()
+        others = tuple(one for one in references if one not in itself)
+        models.append(Model(schema, path.stem, kind, path, sql.strip().rstrip(";").rstrip(), others, itself))
     return models
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.catalogue import TABLES
+from puretalk.models.audit import Audit
 from puretalk.models.changes import digest
 from puretalk.models.model import RESERVED_SCHEMAS, Model, order_models, read_models, sql_folder
 from puretalk.models.parsed import ParsedFiles
@@ -49,15 +50,17 @@ def read_project(
     sql_dirs: Sequence[Path] | None = None,
     user_dir: Path | None = None,
     *,
+    audit: Audit = Audit(),
     parsed: ParsedFiles | None = None,
 ) -> Project:
     """Our models (of `sql_dirs`, by default those of the package) and the user's. The connection lends its parser only.
-    What is in `parsed` is not parsed again.
+    What is in `parsed` is not parsed again. What `audit` says replaces the SQL of the models that hold it.
 
     Raises ConfigurationError or CheckFailedError where a file cannot be used.
     """
     folders = list(sql_dirs) if sql_dirs is not None else [sql_folder()]
     files = [model for folder in folders for model in read_models(connection, folder, parsed=parsed)]
+    files = [audit.fill(connection, model, parsed) for model in files]
     properties = read_properties(folders, parsed)
     if user_dir is not None:
         files += read_models(connection, user_dir, owner="user", parsed=parsed)

@@ -128,7 +128,7 @@ def read_properties(folders: Sequence[Path], parsed: ParsedFiles | None = None) 
         try:
             text = path.read_text(encoding="utf-8")
             texts.append(text)
-            document = cast("dict[str, Any]", parsed.find(text, _load_yaml) or {})
+            document = cast("dict[str, Any]", parsed.find(text, load_yaml) or {})
             for entry in document.get("models") or ():
                 properties = _read_model(path, entry)
                 if properties.name in models:
@@ -141,7 +141,7 @@ def read_properties(folders: Sequence[Path], parsed: ParsedFiles | None = None) 
     return Properties(models, tuple(freshness), digest(*texts))
 
 
-def _load_yaml(text: str) -> JSONValue:
+def load_yaml(text: str) -> JSONValue:
     """Raises ValueError where the text is not YAML."""
     import yaml  # most syncs parse no YAML
 

@@ -33,6 +33,7 @@ from puretalk.warehouse.snapshots import Snapshot
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_warehouse
 
 if TYPE_CHECKING:
+    from puretalk.models.audit import Audit
     from puretalk.models.build import BuildReport
     from puretalk.models.changes import Changes
     from puretalk.models.plan import Plan
@@ -64,6 +65,8 @@ class SyncOutcome:
 def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listener: Listener = SILENT) -> SyncOutcome:
     """Sync the account into the warehouse and publish. Raises a PuretalkError of the kind that says who must act; the
     published snapshot is then what it was before."""
+    from puretalk.models.audit import read_audit
+
     started = time.monotonic()
     timer = StepTimer(listener)
     if not settings.api.api_key:
@@ -75,6 +78,7 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
     models_dir = settings.locate(settings.models_dir)
     if models_dir is not None and not models_dir.is_dir():  # better said now than after the whole account was read
         raise ConfigurationError(f"models_dir is {models_dir}, which is not a folder")
+    audit = read_audit(settings)
     with disk_errors(settings.data_dir):
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with hold_lock(settings.data_dir, "sync", wait=options.wait):
@@ -82,7 +86,8 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
             with warehouse.open_work_file(listener=timer, keep=options.keep_work) as work:
                 timer.on_step(Step.WALK)
                 run, verdict, changes = _load(work, settings, options, timer)
-                build_work_file(work, settings, warehouse, run.run_id, timer, None if work.is_carried_over else changes)
+                changes_since_copy = None if work.is_carried_over else changes
+                build_work_file(work, settings, audit, warehouse, run.run_id, timer, changes_since_copy)
                 row_counts, drift_before = _look_back(work)
                 timer.end_step()
                 run = _add_durations(work, run, timer.durations)
@@ -93,9 +98,12 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
 
 def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport:
     """Build the models over what is published, without a sync, and publish the result."""
+    from puretalk.models.audit import read_audit
+
+    audit = read_audit(settings)
     with _lock_for_build(settings) as warehouse:
         with warehouse.open_work_file(listener=listener) as work:
-            report = build_work_file(work, settings, warehouse, "build", listener)
+            report = build_work_file(work, settings, audit, warehouse, "build", listener)
             warehouse.publish(work, listener=listener)
         warehouse.delete_old_snapshots(settings.retention)
     return report
@@ -103,16 +111,19 @@ def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport
 
 def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
     """What `run_build` would do now, found in a copy of what is published. Publishes nothing."""
+    from puretalk.models.audit import read_audit
     from puretalk.models.plan import plan
     from puretalk.models.project import read_project
 
+    audit = read_audit(settings)
     with (
         _lock_for_build(settings) as warehouse,
         warehouse.open_work_file(listener=listener) as work,
     ):
         listener.on_step(Step.MODELS)
         describe(work.connection)
-        return plan(work.connection, read_project(work.connection, user_dir=settings.locate(settings.models_dir)))
+        user_dir = settings.locate(settings.models_dir)
+        return plan(work.connection, read_project(work.connection, user_dir=user_dir, audit=audit))
 
 
 @contextmanager
@@ -138,6 +149,7 @@ def run_rollback(settings: Settings, snapshot_id: str | None) -> Snapshot:
 def build_work_file(
     work: WorkFile,
     settings: Settings,
+    audit: Audit,
     warehouse: Warehouse,
     run_name: str,
     listener: Listener,
@@ -153,7 +165,11 @@ def build_work_file(
     try:
         describe(work.connection)
         return build_models(
-            work.connection, user_dir=settings.locate(settings.models_dir), changes=changes, listener=listener
+            work.connection,
+            user_dir=settings.locate(settings.models_dir),
+            audit=audit,
+            changes=changes,
+            listener=listener,
         )
     except CheckFailedError as error:
         kept = warehouse.keep_failed(work, run_name)
