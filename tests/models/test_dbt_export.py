@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import jinja2
 import pytest
+import yaml
 from support.commandline import CommandLine
 from support.storm import settings_for
 
@@ -57,6 +58,17 @@ def test_own_models_come_along_however_they_write_names(tmp_path: Path) -> None:
     assert render(tmp_path / "project/models/puretalk/models/mine.sql").strip() == (
         "SELECT '{{ city }} {% x %} é' AS text, count(*) AS n FROM marts.dim_assistants, main.assistants, main.users"
     )
+
+
+@pytest.mark.parametrize("name", ["data", "o'brien", 'the "data"', "é \\ {{ x }}"])
+def test_the_profile_names_the_snapshot_wherever_it_is(tmp_path: Path, name: str) -> None:
+    published = tmp_path / name / "puretalk.duckdb"
+    export_dbt(tmp_path / "project", published)
+    profile = yaml.safe_load((tmp_path / "project/profiles.yml").read_text())
+    [attached] = profile["puretalk"]["outputs"]["local"]["attach"]
+    template = jinja2.Environment().from_string(attached["path"])
+    assert template.render(env_var=lambda _, default: default) == str(published)
+    assert template.render(env_var=lambda variable, _: variable) == "PURETALK_SNAPSHOT"
 
 
 def test_an_export_replaces_an_earlier_one_and_no_other_folder(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ dbt builds every model as a whole: what our runner builds for changed assistants
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ puretalk:
       path: puretalk_dbt.duckdb
       settings: {{TimeZone: UTC}}
       attach:
-        - path: "{{{{ env_var('{variable}', {published!r}) }}}}"
+        - path: {path}
           alias: {catalog}
           read_only: true
 """
@@ -90,8 +91,7 @@ def export_dbt(folder: Path, published: Path, *, user_dir: Path | None = None, a
         project = read_project(connection, user_dir=user_dir, audit=audit)
     files = {
         Path("dbt_project.yml"): _WRITTEN_BY + _PROJECT,
-        Path("profiles.yml"): _WRITTEN_BY
-        + _PROFILES.format(variable=SNAPSHOT_VARIABLE, published=str(published.absolute()), catalog=CATALOG),
+        Path("profiles.yml"): _WRITTEN_BY + _PROFILES.format(path=_quote_path(published.absolute()), catalog=CATALOG),
         Path("macros/puretalk/generate_schema_name.sql"): _SCHEMA_NAMES,
         Path("dbt_packages/dbt_utils/dbt_project.yml"): _DBT_UTILS_PROJECT,
         Path("dbt_packages/dbt_utils/macros/unique_combination_of_columns.sql"): _DBT_UTILS_TEST,
@@ -104,6 +104,12 @@ def export_dbt(folder: Path, published: Path, *, user_dir: Path | None = None, a
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return sorted(files)
+
+
+def _quote_path(default: Path) -> str:
+    """The path of the snapshot for YAML, in which dbt reads a text of Jinja. JSON's strings are strings in both."""
+    inner = json.dumps(str(default), ensure_ascii=False)
+    return json.dumps(f"{{{{ env_var('{SNAPSHOT_VARIABLE}', {inner}) }}}}", ensure_ascii=False)
 
 
 def _check_folder(folder: Path) -> None:

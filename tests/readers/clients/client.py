@@ -125,4 +125,4 @@ CLIENTS: dict[str, Callable[[str], Ask]] = {
 if __name__ == "__main__":
     ask_again = CLIENTS[sys.argv[1]](sys.argv[2])
     for _ in sys.stdin:
-        print(json.dumps(ask_again()), flush=True)  # noqa: T201
+        print(json.dumps(ask_again()), flush=True)
