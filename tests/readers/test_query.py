@@ -80,6 +80,15 @@ def test_a_result_is_computed_once(connection: duckdb.DuckDBPyConnection) -> Non
     assert result.fetchall() == result.fetchall()
 
 
+@pytest.fixture
+def _obeys_ctrl_c() -> Iterator[None]:
+    """A shell starts what runs in the background with Ctrl-C ignored, and a test run may be such a thing."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_obeys_ctrl_c")
 def test_ctrl_c_ends_a_statement_that_would_take_hours(connection: duckdb.DuckDBPyConnection) -> None:
     def press_ctrl_c(number: int) -> int:
         os.kill(os.getpid(), signal.SIGINT)
