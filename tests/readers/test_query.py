@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+from types import CodeType
 
 import duckdb
 import pytest
@@ -90,15 +93,36 @@ def _obeys_ctrl_c() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_obeys_ctrl_c")
 def test_ctrl_c_ends_a_statement_that_would_take_hours(connection: duckdb.DuckDBPyConnection) -> None:
-    def press_ctrl_c(number: int) -> int:
-        os.kill(os.getpid(), signal.SIGINT)
+    is_running = threading.Event()
+
+    def tell(number: int) -> int:
+        is_running.set()
         return number + 1
 
-    connection.create_function("press_ctrl_c", press_ctrl_c, ["BIGINT"], "BIGINT")
-    endless = "FROM range(1000000000000) AS t(i) WHERE CASE WHEN i = 0 THEN press_ctrl_c(i) ELSE hash(i) END = 0"
+    def press_ctrl_c() -> None:
+        """Once the statement runs, and `tell` has ended: DuckDB wraps what is raised inside of a function."""
+        is_running.wait()
+        while _is_in(tell.__code__, threading.main_thread()):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    connection.create_function("tell", tell, ["BIGINT"], "BIGINT")
+    endless = "FROM range(1000000000000) AS t(i) WHERE CASE WHEN i = 0 THEN tell(i) ELSE hash(i) END = 0"
+    presser = threading.Thread(target=press_ctrl_c)
+    presser.start()
     with pytest.raises(KeyboardInterrupt):
         run_statement(connection, f"SELECT count(*) {endless}")
+    presser.join()
     assert run_statement(connection, "FROM voices").fetchall() == [(0,), (1,), (2,)], "the connection still works"
+
+
+def _is_in(code: CodeType, thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code is code:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nope FROM voices", "SELECT 'a'::INTEGER", "SELECT ?"])
