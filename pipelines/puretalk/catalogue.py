@@ -72,11 +72,25 @@ SYNC_RUNS = Table(
             "before. The time of publishing is not in it, because a published snapshot never changes; the run log has "
             "it. NULL outside of `puretalk sync`.",
         ),
-        Column("is_complete", "bool", "Whether a walk was complete: it saw every id of the account exactly once."),
+        Column(
+            "is_complete",
+            "bool",
+            "Whether the last walk was complete: it saw every id of the account exactly once, while `count` did not "
+            "move.",
+        ),
+        Column(
+            "is_settled",
+            "bool",
+            "Whether every known assistant was seen, or asked for by its own address, and `count` agrees. Each row is "
+            "as of its own moment between settled_from and settled_until. NULL in runs of releases before 0.4.",
+        ),
+        Column("settled_from", "timestamp", "When the sync sent its first request. NULL unless is_settled."),
+        Column("settled_until", "timestamp", "When the last answer had come. NULL unless is_settled."),
         Column(
             "is_exact",
             "bool",
-            "Whether the published state equals the API: a walk was complete, and no assistant was held or older.",
+            "Whether the published state equals the API, each row as of the moment of its answer: the account was "
+            "settled, and no answer was older.",
         ),
         Column(
             "drift",

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from pathlib import Path
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 PACKAGE_DIR = Path(__file__).parent

@@ -50,7 +50,7 @@ class DecisionSettings:
     """The bounds within which a sync decides by itself: docs/how-a-sync-decides.md."""
 
     max_walks: int = _setting(
-        4, "most walks in one sync; without a complete one, the run is incomplete", SOURCE_SECTION, minimum=1
+        4, "most walks in one sync, until the API's `count` agrees with what was seen", SOURCE_SECTION, minimum=1
     )
     deletion_cap_share: float = _setting(
         0.5, "deletions are held back when a larger share of the account vanishes at once …", SOURCE_SECTION, minimum=0

@@ -1,5 +1,5 @@
 -- Grain: a sync that published.
--- Question: are the syncs regular, complete and fast, and are they getting slower?
+-- Question: are the syncs regular, exact and fast, and are they getting slower?
 
 with runs as (
     select
@@ -44,8 +44,11 @@ select
 
     is_quiet,
     is_complete,
+    is_settled,
     is_exact,
 
+    settled_from,
+    settled_until,
     started_at,
     finished_at
 from compared

@@ -32,8 +32,11 @@ select
     total_seconds,
 
     is_complete,
+    coalesce(is_settled, is_complete) as is_settled,
     is_exact,
 
+    settled_from,
+    settled_until,
     started_at,
     finished_at
 from main.sync_runs

@@ -1,17 +1,21 @@
-"""Claims about a page: it is split into the bytes of its records, and only records that are not known are parsed."""
+"""Claims about pages: each is split into the bytes of its records, and only records that are not known are parsed; a
+later walk gets pages of another size, if the API gives them."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from puretalk.api.client import ApiClient
-from puretalk.api.pages import Page, fetch_page
+from puretalk.api.pages import Page, fetch_page, fetch_pages
 from puretalk.demo import Account, DemoApi
+from puretalk.demo.server import Asked
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.json_values import parse_json
 from puretalk.settings import ApiSettings
@@ -61,3 +65,49 @@ def test_a_page_that_cannot_be_split_is_parsed_as_a_whole_and_has_no_digests(odd
     assert page.records[1].value == {"assistant_id": "b"}
     assert [record.value for record in page.records] == [parse_json(bytes(record.body)) for record in page.records]
     assert json.loads(json.dumps(page.records[0].value))["assistant_id"] == "a"
+
+
+def sizes_of(api: DemoApi, *, other_than: set[int]) -> list[int]:
+    """The records on each page of a walk that asks for 4 records a page, after walks with these sizes."""
+
+    async def no_pause(_seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async def walk() -> list[int]:
+        settings = ApiSettings(api.key, api.base_url, page_size=4, max_attempts=2)
+        async with (
+            ApiClient(settings, sleep=no_pause) as client,
+            aclosing(fetch_pages(client, ENDPOINT, other_than=other_than)) as pages,
+        ):
+            return [len(page.records) async for page in pages]
+
+    return asyncio.run(walk())
+
+
+def is_above(limit: int) -> Callable[[Asked], bool]:
+    return lambda asked: int(asked.query["limit"]) > limit
+
+
+def test_a_later_walk_gets_larger_pages() -> None:
+    with DemoApi(Account(seed=3, assistants=30)) as api:
+        assert sizes_of(api, other_than=set())[:2] == [4, 4]
+        assert sizes_of(api, other_than={4}) == [16, 14]
+        assert sizes_of(api, other_than={4, 16}) == [30]
+
+
+def test_a_later_walk_gets_smaller_pages_where_the_api_caps_them() -> None:
+    with DemoApi(Account(seed=3, assistants=10), page_cap=4) as api:
+        assert sizes_of(api, other_than={4}) == [3, 3, 3, 1]
+        assert sizes_of(api, other_than={4, 3}) == [2] * 5
+
+
+@pytest.mark.parametrize("fault", ["404", "503", "html"])
+def test_a_later_walk_gets_smaller_pages_where_the_api_refuses_larger_ones_or_fails_at_them(fault: Any) -> None:
+    with DemoApi(Account(seed=3, assistants=10)) as api:
+        api.fail(fault, times=None, when=is_above(4))
+        assert sizes_of(api, other_than={4}) == [3, 3, 3, 1]
+
+
+def test_a_later_walk_gets_the_same_pages_where_the_api_has_no_smaller_ones() -> None:
+    with DemoApi(Account(seed=3, assistants=10), page_cap=1) as api:
+        assert sizes_of(api, other_than={1}) == [1] * 10

@@ -49,7 +49,7 @@ def once_after(page: int, change: Callable[[], Any]) -> Callable[[int], None]:
 
 def test_a_quiet_account_is_walked_completely(account: Account, api: DemoApi) -> None:
     seen = walk(api)
-    assert seen == Walk(pages=3, records=7, ids=set(account.live_ids()), counts=[7])
+    assert seen == Walk(pages=3, page_size=3, records=7, ids=set(account.live_ids()), counts=[7])
     assert seen.is_complete
     assert seen.doubts == []
 
@@ -67,7 +67,32 @@ def test_a_walk_that_saw_nothing_at_all_is_not_complete() -> None:
 
 def test_the_page_size_is_what_the_first_page_gave(account: Account) -> None:
     with DemoApi(account, page_cap=2) as api:
-        assert walk(api) == Walk(pages=4, records=7, ids=set(account.live_ids()), counts=[7])
+        assert walk(api) == Walk(pages=4, page_size=2, records=7, ids=set(account.live_ids()), counts=[7])
+
+
+@pytest.mark.parametrize(
+    ("walk", "found", "gone", "agrees"),
+    [
+        (Walk(ids={"a", "b"}, counts=[2]), 0, 0, True),
+        (Walk(ids={"a"}, rejected=1, counts=[2]), 0, 0, True),
+        (Walk(ids={"a"}, counts=[2]), 1, 0, True),
+        (Walk(ids={"a"}, counts=[2]), 0, 1, True),
+        (Walk(ids={"a"}, counts=[2]), 0, 0, False),
+        (Walk(ids={"a"}, counts=[2, 1]), 0, 0, False),  # perhaps an unknown one was deleted, perhaps it slipped through
+        (Walk(ids={"a", "b"}, counts=[1]), 0, 0, False),
+        (Walk(ids={"a", "b"}, counts=[1, 2]), 0, 0, True),
+        (
+            Walk(ids={"a", "b"}, doubles={"a"}, counts=[1]),
+            0,
+            0,
+            True,
+        ),  # it moved: one came, and one that was shown went
+    ],
+)
+def test_count_agrees_with_the_records_that_are_accounted_for_or_a_walk_says_so(
+    walk: Walk, found: int, gone: int, agrees: bool
+) -> None:
+    assert (walk.find_miscount(found=found, gone=gone) is None) is agrees
 
 
 def test_each_record_is_shown_with_the_time_its_page_came(account: Account, api: DemoApi) -> None:

@@ -115,6 +115,9 @@ EXACT = SyncRun(
     retries=0,
     walks=1,
     is_complete=True,
+    is_settled=True,
+    settled_from=NOON - timedelta(seconds=50),
+    settled_until=NOON - timedelta(seconds=1),
     is_exact=True,
     drift={"tone": 2},
 )
@@ -128,7 +131,7 @@ def a_run(**changes: Any) -> dict[str, Any]:
 
 
 def outcome_of(verdict: Verdict = ALL_WELL) -> SyncOutcome:
-    run = replace(EXACT, is_exact=isinstance(verdict, Exact), is_complete=verdict.is_complete, held=len(verdict.held))
+    run = replace(EXACT, is_exact=isinstance(verdict, Exact), held=len(verdict.held))
     snapshot = Path("snapshots/20261122T120000000000Z/puretalk.duckdb")
     return SyncOutcome(run, verdict, snapshot, {}, ("look here",), 1.25)
 

@@ -16,12 +16,13 @@ from puretalk.api.client import ApiClient
 from puretalk.demo import MISSING, Account, DemoApi
 from puretalk.endpoints.assistants.flatten import Outline, flatten_assistant
 from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.sync import deletions
 from puretalk.sync.comparison import Observation
 from puretalk.sync.decision import Decision, decide
 from puretalk.sync.known import Known, KnownAssistant
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.spool import Spool
-from puretalk.sync.verdict import Exact, ForeignAccount
+from puretalk.sync.verdict import Exact, ForeignAccount, HeldBack, Incomplete
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 Hook = Callable[[int], None]
@@ -81,6 +82,7 @@ def read(
     *,
     full_refresh: bool = False,
     accept_deletions: bool = False,
+    page_size: int = 100,
     **bounds: Any,
 ) -> Decision:
     """One decision; pages one after the other, no pause before a retry."""
@@ -89,7 +91,7 @@ def read(
         await asyncio.sleep(0)
 
     async def run() -> Decision:
-        settings = ApiSettings(api.key, api.base_url, window=1, retry_budget=1, max_attempts=2)
+        settings = ApiSettings(api.key, api.base_url, page_size, window=1, retry_budget=1, max_attempts=2)
         options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions)
         async with ApiClient(settings, sleep=no_pause) as client:
             spool = Spool(io.BytesIO())
@@ -106,6 +108,17 @@ def to_load(decision: Decision) -> list[str]:
 def detail_requests(api: DemoApi) -> list[str]:
     """Ids that were asked for by their own address, in order."""
     return [seen.path.rsplit("/", 1)[1] for seen in api.requests if not seen.path.rstrip("/").endswith("ai-assistants")]
+
+
+def need_two_walks(account: Account, api: DemoApi, change: Callable[[], Any] = lambda: None) -> None:
+    """The first walk accounts for one assistant less than the API counted. `change` happens after its first page."""
+    unknown = account.create()
+
+    def strike() -> None:
+        account.delete(unknown)
+        change()
+
+    api.after_page = on_walk(1, 1, strike)
 
 
 def on_walk(number: int, page: int, change: Callable[[], Any]) -> Hook:
@@ -235,9 +248,8 @@ def test_there_and_back_again_within_one_decision_makes_both_versions(
 
     def back() -> None:
         account.edit(chosen, touch=False, prompt=prompt)
-        account.create()  # so that the first walk is not complete
 
-    api.after_page = on_walk(1, 1, back)
+    need_two_walks(account, api, back)
     decision = read(api, known)
     b, a = decision.comparison.news[chosen]
     assert (a.content_hash, b.content_hash) == (
@@ -252,72 +264,108 @@ def test_there_and_back_again_within_one_decision_makes_both_versions(
 # Completeness
 
 
-def test_an_incomplete_walk_is_walked_again(account: Account, api: DemoApi, known: Known) -> None:
-    created: list[str] = []
-    api.after_page = on_walk(1, 1, lambda: created.append(account.create()))
+@pytest.mark.parametrize("order", ["created", "-created"])
+def test_an_account_that_moves_is_settled_by_one_walk(account: Account, api: DemoApi, known: Known, order: Any) -> None:
+    api.order = order
+    gone, hidden = account.live_ids()[0], account.live_ids()[-1]
+    account.delete(gone)
+    # The first assistant of the list goes when its page was read, so that another one slips through.
+    first = account.live_ids()[0] if order == "created" else hidden
+
+    def move(page: int) -> None:
+        if page == 1:
+            account.delete(first)
+        elif page == 2:
+            account.create()
+
+    api.page_cap, api.after_page = 2, move
+    began_at = datetime.now(UTC)
     decision = read(api, known)
-    assert [walk.is_complete for walk in decision.walks] == [False, True]
-    assert to_load(decision) == created
+    assert len(decision.walks) == 1
     assert decision.is_exact
-    assert list(decision.verdict.notes) == []
+    assert not decision.is_complete
+    assert decision.deleted.keys() == {gone}
+    assert decision.settlement is not None
+    assert began_at <= decision.settlement.began_at < decision.settlement.ended_at <= datetime.now(UTC)
+
+
+def test_an_unknown_assistant_that_slips_between_two_pages_is_missed_by_count_and_found(api: DemoApi) -> None:
+    account = api.account
+    first, second, *_, last = account.live_ids()
+    records = [record for record in account.records() if record["assistant_id"] != last]
+    api.after_page = on_walk(1, 2, lambda: account.delete(first))  # the last one moves to page 2
+    decision = read(api, known_from(records))
+    assert last not in decision.walks[0].ids
+    assert [walk.page_size for walk in decision.walks] == [3, 2], "the second walk has other pages"
+    assert to_load(decision) == [last]
+    assert decision.deleted.keys() == {first}
+    assert second in decision.comparison.standing
+    assert decision.is_exact
+
+
+def test_one_that_this_sync_saw_and_that_is_gone_since_is_accounted_for(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    last = account.live_ids()[-1]
+    need_two_walks(account, api)
+    api.before_page = on_walk(3, 2, lambda: account.delete(last))  # the second walk tries two sizes of page 1
+    decision = read(api, known)
+    assert len(decision.walks) == 2
+    assert decision.is_exact
+    assert decision.deleted.keys() == {last}
+
+
+def test_larger_pages_make_the_second_walk_cheaper(known: Known, account: Account) -> None:
+    with DemoApi(account, page_cap=100) as api:
+        need_two_walks(account, api)
+        walks = read(api, known, page_size=2).walks
+    assert [(walk.page_size, walk.pages) for walk in walks] == [(2, 4), (7, 1)]
 
 
 def test_of_two_answers_in_one_decision_the_newer_wins(account: Account, api: DemoApi, known: Known) -> None:
     chosen = account.live_ids()[0]
-
-    def change() -> None:
-        account.edit(chosen, prompt="newer")
-        account.create()
-
-    api.after_page = on_walk(1, 1, change)
+    need_two_walks(account, api, lambda: account.edit(chosen, prompt="newer"))
     decision = read(api, known)
     assert decision.comparison.standing[chosen].content_hash == flatten_assistant(account.record(chosen)).content_hash
     assert len(decision.comparison.news[chosen]) == 1
 
 
-def test_an_account_that_never_settles_is_bounded_said_and_deletes_nothing(
+def test_an_account_that_never_settles_is_bounded_and_said_and_what_was_proved_is_loaded(
     account: Account, api: DemoApi, known: Known
 ) -> None:
     gone = account.live_ids()[0]
     account.delete(gone)
+    short_lived: list[str] = []
 
-    def grow(page: int) -> None:
+    def count_one_more(page: int) -> None:
         if page == 1:
-            account.create()
+            short_lived.append(account.create())
 
-    api.after_page = grow
+    def take_it_back(page: int) -> None:
+        if page == 1:
+            account.delete(short_lived[-1])
+
+    api.before_page, api.after_page = count_one_more, take_it_back
     decision = read(api, known, max_walks=3)
     assert len(decision.walks) == 3
-    assert not decision.verdict.is_complete
+    assert not decision.is_complete
     assert not decision.is_exact
-    assert decision.deleted == {}
-    assert set(to_load(decision)) == set(account.live_ids()) - known.live
-    assert list(decision.verdict.notes) == ["the number of records moved during the walk (8 → 9)"]
+    assert decision.settlement is None
+    assert decision.deleted.keys() == {gone}
+    assert list(decision.verdict.notes) == ["6 records are accounted for, the API counted 7 when the walk began"]
 
 
-def test_a_deletion_confirmed_in_a_decision_that_stays_incomplete_is_not_loaded(
-    account: Account, api: DemoApi, known: Known
+@pytest.mark.parametrize("lie", [1, -1])
+def test_a_count_that_always_lies_is_not_settled_and_deletions_are_still_proved(
+    account: Account, api: DemoApi, known: Known, lie: int
 ) -> None:
-    gone, hidden = account.live_ids()[:2]
+    gone = account.live_ids()[0]
     account.delete(gone)
-    account.delete(hidden)
-    # The first walk is complete without the two; one of them is back when its own address is asked.
-    api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
-    api.before_page = on_walk(2, 2, account.create)
-    decision = read(api, known, max_walks=2)
-    assert [walk.is_complete for walk in decision.walks] == [True, False]
-    assert detail_requests(api)[1:] == sorted([gone, hidden])
-    assert decision.deleted == {}
-    assert hidden in decision.comparison.standing
-
-
-def test_a_count_that_always_lies_is_incomplete_and_deletes_nothing(
-    account: Account, api: DemoApi, known: Known
-) -> None:
-    account.delete(account.live_ids()[0])
-    api.count_lie = 1
+    api.count_lie = lie
     decision = read(api, known)
-    assert (len(decision.walks), decision.verdict.is_complete, decision.deleted) == (4, False, {})
+    assert (len(decision.walks), decision.is_complete, decision.settlement) == (4, False, None)
+    assert decision.deleted.keys() == {gone}
+    assert isinstance(decision.verdict, Incomplete)
 
 
 # Deletions
@@ -355,8 +403,8 @@ def test_an_assistant_that_only_its_own_address_shows_is_loaded(account: Account
     api.after_page = on_walk(1, 2, lambda: account.restore(hidden))
     decision = read(api, known, max_walks=1)
     assert to_load(decision) == [hidden]
-    assert not decision.verdict.is_complete
-    assert list(decision.verdict.notes) == ["a walk missed assistants that exist"]
+    assert not decision.is_complete
+    assert list(decision.verdict.notes) == ["7 records are accounted for, the API counted 6 when the walk began"]
 
 
 def test_an_assistant_that_comes_back_after_its_404_is_not_deleted(
@@ -397,6 +445,24 @@ def test_where_its_own_address_says_nothing_one_complete_walk_holds_back(
     assert (dict(decision.deleted), set(decision.verdict.held)) == ({}, {gone})
     assert not decision.is_exact
     assert "1 deletions could not be confirmed" in list(decision.verdict.notes)
+
+
+@pytest.mark.parametrize("detail", ["error", "missing"])
+def test_where_its_own_address_says_nothing_walks_that_are_not_complete_confirm_nothing(
+    account: Account, api: DemoApi, known: Known, detail: Any
+) -> None:
+    gone = account.live_ids()[2]
+    account.delete(gone)
+
+    def grow(page: int) -> None:
+        if page == 1:
+            account.create()
+
+    api.detail, api.after_page = detail, grow
+    decision = read(api, known, max_walks=3)
+    assert [walk.is_complete for walk in decision.walks] == [False] * 3
+    assert (dict(decision.deleted), set(decision.verdict.held)) == ({}, {gone})
+    assert decision.settlement is None
 
 
 @pytest.mark.parametrize("detail", ["error", "missing"])
@@ -442,14 +508,42 @@ def test_an_assistant_created_and_deleted_during_one_decision_is_kept_as_deleted
 def test_an_assistant_that_one_walk_showed_and_the_next_did_not_is_kept_as_deleted(
     account: Account, api: DemoApi, known: Known
 ) -> None:
-    short_lived: list[str] = []
-    api.before_page = on_walk(1, 2, lambda: short_lived.append(account.create()))
-    api.after_page = on_walk(1, 3, lambda: account.delete(short_lived[0]))
+    short_lived = account.create()
+    need_two_walks(account, api)
+    api.before_page = on_walk(2, 1, lambda: account.delete(short_lived))
     decision = read(api, known)
     assert [walk.is_complete for walk in decision.walks] == [False, True]
-    assert decision.deleted.keys() == set(short_lived)
-    assert to_load(decision) == short_lived
-    assert len(decision.comparison.news[short_lived[0]]) == 1
+    assert decision.deleted.keys() == {short_lived}
+    assert to_load(decision) == [short_lived]
+    assert len(decision.comparison.news[short_lived]) == 1
+
+
+def test_a_deletion_is_proved_although_the_control_was_deleted_too(
+    account: Account, api: DemoApi, known: Known
+) -> None:
+    control, gone = sorted(account.live_ids())[:2]
+    account.delete(gone)
+    api.after_page = on_walk(1, 2, lambda: account.delete(control))
+    decision = read(api, known)
+    assert control in decision.walks[0].ids
+    assert detail_requests(api)[0] == control
+    assert len(decision.walks) == 1
+    assert decision.deleted.keys() == {gone}
+    assert decision.is_exact
+
+
+@pytest.mark.parametrize(("lasts", "controls"), [(60, 1), (0, 2)])
+def test_a_404_is_believed_after_a_control_that_was_found_a_moment_ago(
+    account: Account, api: DemoApi, known: Known, lasts: float, controls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletions, "_PROOF_LASTS", lasts)
+    control, *gone = sorted(account.live_ids())[:3]
+    account.delete(gone[0])
+    need_two_walks(account, api)
+    api.before_page = on_walk(2, 1, lambda: account.delete(gone[1]))
+    decision = read(api, known)
+    assert decision.deleted.keys() == set(gone)
+    assert detail_requests(api).count(control) == controls
 
 
 def test_a_deleted_assistant_that_comes_back_gets_a_version(account: Account, api: DemoApi) -> None:
@@ -505,7 +599,7 @@ def test_over_half_of_the_account_and_at_least_ten_is_held_back(of: int, gone: i
         decision = read(api, known)
         asked = detail_requests(api)
     assert (set(decision.verdict.held), set(decision.deleted)) == ((vanished, set()) if is_held else (set(), vanished))
-    assert decision.verdict.is_complete
+    assert decision.is_complete
     assert decision.is_exact is not is_held
     if is_held:
         assert asked == []
@@ -525,6 +619,19 @@ def test_the_cap_can_be_set(
     vanished = deleted_of(crowd, gone)
     decision = read(crowded, known, deletion_cap_share=share, deletion_cap_minimum=minimum)
     assert set(decision.verdict.held) == (vanished if is_held else set())
+
+
+def test_a_mass_deletion_is_held_back_in_an_account_that_moves_too(crowd: Account, crowded: DemoApi) -> None:
+    known = known_from(crowd.records())
+    for gone in crowd.live_ids()[:25]:
+        crowd.delete(gone)
+    crowded.page_cap = 5
+    crowded.after_page = on_walk(1, 1, crowd.create)
+    decision = read(crowded, known)
+    assert not decision.walks[0].is_complete
+    assert isinstance(decision.verdict, HeldBack)
+    assert len(decision.verdict.held) == 25
+    assert (dict(decision.deleted), decision.settlement) == ({}, None)
 
 
 def test_what_is_not_deleted_is_loaded_while_a_mass_deletion_is_held_back(crowd: Account, crowded: DemoApi) -> None:
@@ -578,7 +685,7 @@ def test_the_rows_of_another_account_are_not_loaded(known: Known) -> None:
     assert isinstance(decision.verdict, ForeignAccount)
     assert not decision.is_exact
     assert (
-        set(decision.verdict.held),
+        decision.verdict.held,
         dict(decision.deleted),
         decision.comparison.news,
         decision.comparison.rejected,
@@ -672,7 +779,7 @@ def test_an_older_answer_that_cannot_be_confirmed_is_not_believed(account: Accou
     decision = read(api, known)
     assert decision.comparison.older == {chosen}
     assert (to_load(decision), dict(decision.deleted), set(decision.verdict.held)) == ([], {}, set())
-    assert decision.verdict.is_complete
+    assert decision.is_complete
     assert not decision.is_exact
     assert list(decision.verdict.notes) == ["1 answers were older than the warehouse and were not believed"]
 
@@ -688,7 +795,7 @@ def test_within_a_decision_an_older_answer_does_not_replace_a_newer_one(account:
         (show_new if walks == 1 else show_old)()
 
     api.before_page = alternate
-    api.after_page = on_walk(1, 1, account.create)
+    need_two_walks(account, api)
     decision = read(api, Known())
     assert len(decision.walks) == 2
     assert decision.comparison.standing[chosen].content_hash == known.assistants[chosen].content_hash
@@ -770,7 +877,7 @@ def test_a_deviation_that_ends_is_loaded_once_and_makes_no_version() -> None:
 def test_a_deleted_assistant_has_no_say_about_a_voice() -> None:
     account = two_who_disagree(updated=("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"))
     with DemoApi(account, page_cap=1) as api:
-        api.after_page = on_walk(1, 1, lambda: account.delete("a"))
+        need_two_walks(account, api, lambda: account.delete("a"))
         decision = read(api)
     assert [walk.is_complete for walk in decision.walks] == [False, True]
     assert (set(decision.deleted), set(decision.comparison.standing)) == ({"a"}, {"a", "b"})
@@ -796,7 +903,7 @@ def test_a_record_that_cannot_be_used_is_kept_with_the_reason_and_known_from_the
             {"assistant_id": 7, "name": "\ufffd", "_unencodable": {"name": "\\ud800"}},
         ),
     ]
-    assert decision.verdict.is_complete
+    assert decision.is_complete
     assert decision.deleted.keys() == set(ids)
     assert read(api, remember(decision)).comparison.rejected.keys() == decision.comparison.rejected.keys()
 
@@ -831,7 +938,7 @@ def test_an_id_that_comes_twice_in_one_page_is_no_reason_to_stop(same_time: bool
     with DemoApi(Account.of([*records, other])) as api:
         decision = read(api)
         again = read(api, remember(decision))
-    assert not decision.verdict.is_complete
+    assert not decision.is_complete
     versions = decision.comparison.news[records[1]["assistant_id"]]
     assert [version.content_hash for version in versions] == [
         flatten_assistant(record).content_hash for record in ([records[1]] if same_time else [records[1], other])
@@ -858,8 +965,7 @@ def test_an_older_answer_about_an_assistant_that_is_then_deleted_leaves_no_doubt
     chosen = account.live_ids()[0]
     newer = {"updated_at": "2030-01-01T00:00:00Z"}
     known = known_from([record | newer if record["assistant_id"] == chosen else record for record in account.records()])
-    api.after_page = on_walk(1, 1, lambda: account.delete(chosen))
+    api.after_page = on_walk(1, 3, lambda: account.delete(chosen))
     decision = read(api, known)
-    assert [walk.is_complete for walk in decision.walks] == [False, True]
     assert (set(decision.deleted), decision.comparison.older) == ({chosen}, set())
     assert decision.verdict == Exact()

@@ -78,7 +78,7 @@ def test_a_quiet_sync_that_is_not_exact_says_so_in_its_row(synced: Settings, api
     outcome = run_sync(synced)
     assert outcome.exit_code == 9
     [(notes,)] = select(outcome.snapshot, "SELECT notes FROM main.sync_runs ORDER BY run_id DESC LIMIT 1")
-    assert json.loads(notes) == ["7 distinct records came, the API counts 8"]
+    assert json.loads(notes) == ["7 records are accounted for, the API counted 8 when the walk began"]
 
 
 _NEWS: dict[str, Callable[[Account], object]] = {

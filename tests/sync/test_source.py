@@ -100,7 +100,7 @@ def test_the_first_run_loads_everything_and_the_second_nothing_but_its_own_row(
     run_plainly(api, database)
     assert differences(account, database) == []
     run = last_run(database)
-    moments = [run.pop(name) for name in ("started_at", "finished_at")]
+    moments = [run.pop(name) for name in ("started_at", "settled_from", "settled_until", "finished_at")]
     assert moments == sorted(moments)
     assert run.pop("walk_seconds") >= 0
     users = {record["user"]["email"] for record in account.records() if record["user"]}
@@ -115,6 +115,7 @@ def test_the_first_run_loads_everything_and_the_second_nothing_but_its_own_row(
         "voices_changed": len(voices),
         "rows_loaded": 7 + len(users) + len(voices),
         "is_complete": True,
+        "is_settled": True,
         "is_exact": True,
         **dict.fromkeys(("load_seconds", "models_seconds", "checks_seconds", "total_seconds")),  # of `puretalk sync`
         "drift": None,

@@ -76,7 +76,7 @@ def test_an_answer_that_was_overtaken_replaces_nothing() -> None:
 
     def now() -> datetime:
         received.append(datetime.now(UTC))
-        if len(received) == 2:  # page 1 comes alone, then page 3, as page 2 waits for it
+        if len(received) == 3:  # the decision begins, page 1 comes alone, then page 3, as page 2 waits for it
             page_3_came.set()
         return received[-1]
 

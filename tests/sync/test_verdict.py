@@ -19,38 +19,36 @@ OLDER = "2 answers were older than the warehouse and were not believed"
 
 
 @pytest.mark.parametrize(
-    ("verdict", "exit_code", "is_complete", "notes", "actions"),
+    ("verdict", "exit_code", "notes", "actions"),
     [
-        (Exact(), EXIT_OK, True, (), ()),
-        (Incomplete(("a doubt",)), EXIT_INCOMPLETE, False, ("a doubt",), (AGAIN,)),
+        (Exact(), EXIT_OK, (), ()),
+        (Incomplete(("a doubt",)), EXIT_INCOMPLETE, ("a doubt",), (AGAIN,)),
         (
             Incomplete(("a doubt",), unconfirmed=TWO, older=TWO),
             EXIT_INCOMPLETE,
-            False,
             ("a doubt", "2 deletions could not be confirmed", OLDER),
             (AGAIN, SET_BACK),
         ),
-        (Incomplete(older=TWO), EXIT_INCOMPLETE, True, (OLDER,), (SET_BACK,)),
+        (Incomplete(unconfirmed=TWO), EXIT_INCOMPLETE, ("2 deletions could not be confirmed",), (AGAIN,)),
+        (Incomplete(older=TWO), EXIT_INCOMPLETE, (OLDER,), (SET_BACK,)),
         (
             HeldBack(TWO, 3, older=TWO),
             EXIT_HELD,
-            True,
             ("2 of 3 assistants vanished at once: held back until --accept-deletions", OLDER),
             (LOOK, SET_BACK),
         ),
         (
-            ForeignAccount(TWO, is_complete=False),
+            ForeignAccount(TWO),
             EXIT_HELD,
-            False,
             ("none of the 2 known assistants is in the account: is the key of another account? Nothing was loaded",),
             ("Check whose key it is. Only if the whole account was really replaced: puretalk sync --accept-deletions",),
         ),
     ],
 )
 def test_a_verdict_says_what_it_means(
-    verdict: Verdict, exit_code: int, is_complete: bool, notes: tuple[str, ...], actions: tuple[str, ...]
+    verdict: Verdict, exit_code: int, notes: tuple[str, ...], actions: tuple[str, ...]
 ) -> None:
-    assert (verdict.exit_code, verdict.is_complete) == (exit_code, is_complete)
+    assert verdict.exit_code == exit_code
     assert (verdict.notes, verdict.actions) == (notes, actions)
     assert verdict.exit_code in EXIT_CODES
     assert bool(verdict.actions) is (verdict.exit_code != EXIT_OK)

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Container, Sequence
+from collections.abc import AsyncGenerator, Collection, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -20,7 +20,7 @@ import msgspec
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
 from puretalk.api.transport import Reply
-from puretalk.errors import ApiChangedError
+from puretalk.errors import ApiChangedError, RetryLaterError
 from puretalk.json_values import JSONValue, parse_json
 
 #: Up to this many pages in a row with the same records, rows may have shifted; after that, the server ignores `page`.
@@ -55,12 +55,17 @@ class Page:
 
 
 async def fetch_page(
-    client: ApiClient, endpoint: Endpoint, number: int, *, known: Container[bytes] = frozenset()
+    client: ApiClient,
+    endpoint: Endpoint,
+    number: int,
+    *,
+    page_size: int | None = None,
+    known: Container[bytes] = frozenset(),
 ) -> Page | None:
     """Page `number` (from 1) of a list; None when the API says that it does not exist. A list always has a page 1.
 
-    Records whose digest is in `known` are not parsed."""
-    query = {"page": number, "limit": client.settings.page_size}
+    `page_size`: records to ask for; None for the setting. Records whose digest is in `known` are not parsed."""
+    query = {"page": number, "limit": page_size or client.settings.page_size}
     reply, envelope = await client.ask(
         endpoint.path, route=endpoint.path, query=query, read=lambda body: _read_envelope(body, known)
     )
@@ -72,17 +77,21 @@ async def fetch_page(
 
 
 async def fetch_pages(
-    client: ApiClient, endpoint: Endpoint, *, known: Container[bytes] = frozenset()
+    client: ApiClient,
+    endpoint: Endpoint,
+    *,
+    known: Container[bytes] = frozenset(),
+    other_than: Collection[int] = (),
 ) -> AsyncGenerator[Page, None]:
     """The pages of a list in their order: always page 1, then those that have records.
 
     Page 1 is fetched alone, because it tells how many pages to expect; after that up to `window` pages are fetched
     ahead of the consumer. After the expected pages it fetches one at a time, as long as the API says that there is a
     next page and that page has new records. It always ends. Use `contextlib.aclosing` to leave it early. Records whose
-    digest is in `known` are not parsed.
+    digest is in `known` are not parsed. `other_than`: records per page of earlier walks; the pages get another size,
+    so that they begin and end at other records, as far as the API allows it.
     """
-    first = await fetch_page(client, endpoint, 1, known=known)
-    assert first is not None
+    page_size, first = await _fetch_first_page(client, endpoint, known, other_than)
     yield first
     if not first.records:
         return
@@ -94,7 +103,7 @@ async def fetch_pages(
     def fetch_ahead(last: int) -> None:
         nonlocal number
         while number <= last and len(ahead) < client.settings.window:
-            ahead.append(client.start(fetch_page(client, endpoint, number, known=known)))
+            ahead.append(client.start(fetch_page(client, endpoint, number, page_size=page_size, known=known)))
             number += 1
 
     try:
@@ -116,6 +125,25 @@ async def fetch_pages(
             previous = page
     finally:
         await client.cancel(ahead)
+
+
+async def _fetch_first_page(
+    client: ApiClient, endpoint: Endpoint, known: Container[bytes], other_than: Collection[int]
+) -> tuple[int, Page]:
+    """Page 1 and the size that was asked for: larger than those of earlier walks, because larger pages cost fewer
+    requests; smaller where the API does not give that, refuses it or fails at it."""
+    sizes = [4 * max(other_than), max(1, 3 * min(other_than) // 4)] if other_than else []
+    for page_size in sizes:
+        try:
+            page = await fetch_page(client, endpoint, 1, page_size=page_size, known=known)
+        except (ApiChangedError, RetryLaterError):
+            continue
+        if page is not None and (len(page.records) not in other_than or len(page.records) >= page.count):
+            return page_size, page
+    page_size = client.settings.page_size
+    first = await fetch_page(client, endpoint, 1, page_size=page_size, known=known)
+    assert first is not None
+    return page_size, first
 
 
 def _is_same(page: Page, other: Page) -> bool:

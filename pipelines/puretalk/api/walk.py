@@ -8,7 +8,7 @@ counted, when that count stayed the same, and when no record came twice. `Walk.d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,9 +26,11 @@ Observer = Callable[[Record, datetime], str | None]
 
 @dataclass
 class Walk:
-    """What one walk saw. `counts` are the distinct values of `count` in the order in which they came."""
+    """What one walk saw. `page_size`: records on page 1. `counts`: the values of `count` in the order in which they
+    came, a value that did not change once."""
 
     pages: int = 0
+    page_size: int = 0
     records: int = 0
     rejected: int = 0
     ids: set[str] = field(default_factory=set)
@@ -52,6 +54,20 @@ class Walk:
         """Whether every record of the account was seen, each exactly once."""
         return bool(self.counts) and not self.doubts
 
+    def find_miscount(self, *, found: int, gone: int) -> str | None:
+        """Why the API's `count` does not agree with the records that are accounted for; None where it agrees. Those are
+        the records that came, `found` others that the walk missed, and perhaps `gone` more that were deleted before it
+        ended.
+
+        When the walk began, the API had as many records as the first `count` says. If fewer are accounted for, an
+        unknown one may have slipped through. If more are there although nothing moved, `count` is wrong.
+        """
+        accounted = len(self.ids) + self.rejected + found
+        is_at_rest = len(self.counts) == 1 and not self.doubles
+        if accounted + gone < self.counts[0] or (is_at_rest and accounted > self.counts[0]):
+            return f"{accounted} records are accounted for, the API counted {self.counts[0]} when the walk began"
+        return None
+
 
 async def walk_pages(
     client: ApiClient,
@@ -59,17 +75,18 @@ async def walk_pages(
     observe: Observer,
     *,
     known: Container[bytes] = frozenset(),
+    other_than: Collection[int] = (),
     listener: Listener = SILENT,
 ) -> Walk:
     """Walk every page once and show each record to `observe`. Records whose digest is in `known` are not parsed.
+    `other_than`: records per page of earlier walks, see `fetch_pages`.
 
     Errors of the client pass through."""
     walk = Walk()
-    page_size = 0
-    async with aclosing(fetch_pages(client, endpoint, known=known)) as pages:
+    async with aclosing(fetch_pages(client, endpoint, known=known, other_than=other_than)) as pages:
         async for page in pages:
             walk.pages += 1
-            page_size = page_size or len(page.records)
+            walk.page_size = walk.page_size or len(page.records)
             if not walk.counts or walk.counts[-1] != page.count:
                 walk.counts.append(page.count)
             for record in page.records:
@@ -81,7 +98,7 @@ async def walk_pages(
                     walk.doubles.add(record_id)
                 else:
                     walk.ids.add(record_id)
-            listener.on_page(walk.pages, max(walk.pages, -(-page.count // page_size) if page_size else 1))
+            listener.on_page(walk.pages, max(walk.pages, -(-page.count // walk.page_size) if walk.page_size else 1))
     result = "complete" if walk.is_complete else f"not complete: {'; '.join(walk.doubts)}"
     LOG.info("walk of %s: %d pages, %d records, %s", endpoint.path, walk.pages, walk.records, result)
     return walk

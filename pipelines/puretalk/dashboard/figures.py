@@ -77,7 +77,7 @@ class LastSync:
     """The newest run that published; `finished_at` is None for a snapshot that no sync wrote."""
 
     finished_at: datetime | None
-    is_complete: bool
+    is_settled: bool
     is_exact: bool
     held: int
 
@@ -102,7 +102,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
             "FROM marts.dim_assistants ORDER BY assistant_name, assistant_id"
         ).fetchall()
         last = connection.execute(
-            "SELECT epoch_us(finished_at), is_complete, is_exact, held_count FROM marts.rpt_sync_health "
+            "SELECT epoch_us(finished_at), is_settled, is_exact, held_count FROM marts.rpt_sync_health "
             "ORDER BY started_at DESC LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
@@ -123,11 +123,11 @@ def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
 def _last_sync(rows: Sequence[tuple[Any, ...]]) -> LastSync:
     if not rows:
         return LastSync(None, True, True, 0)
-    finished_us, is_complete, is_exact, held = rows[0]
+    finished_us, is_settled, is_exact, held = rows[0]
     finished_at = None
     if finished_us is not None:
         finished_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=finished_us)
-    return LastSync(finished_at, is_complete is not False, is_exact is not False, held or 0)
+    return LastSync(finished_at, is_settled is not False, is_exact is not False, held or 0)
 
 
 def _tile_figure(connection: duckdb.DuckDBPyConnection, tile: Tile, places: Mapping[str, int]) -> TileFigure:

@@ -1,6 +1,7 @@
 """Read the whole account and decide what is true: walks, the comparison, deletions, the verdict.
 
-    walk until one walk is complete and every missing assistant is explained, at most `max_walks` times
+    walk, and ask for each known assistant that the walk did not show by its own address: all are settled now
+    walk again while the API's `count` says that an unknown one may have slipped through, at most `max_walks` times
     ask the own address of assistants whose answer was older than the warehouse's
     say what is proved
 
@@ -10,7 +11,7 @@ It only decides; `batches` turns the decision into rows. The rules in plain pros
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.listener import SILENT, Listener
 from puretalk.settings import DecisionSettings
 from puretalk.sync.comparison import Comparison
-from puretalk.sync.deletions import MissingAssistants, ask_for, is_mass_deletion
+from puretalk.sync.deletions import Explained, MissingAssistants, OwnAddresses, is_mass_deletion
 from puretalk.sync.known import Known
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.spool import Spool
@@ -31,13 +32,25 @@ _log = logging.getLogger("puretalk.sync")
 
 
 @dataclass(frozen=True)
+class Settlement:
+    """Every known assistant was settled, each at its own moment between `began_at` and `ended_at` (UTC), and `count`
+    gives no reason to suspect an unknown one."""
+
+    began_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What a sync decided. `deleted`: id → when the deletion was proved (UTC)."""
+    """What a sync decided. `deleted`: id → when the deletion was proved (UTC). `is_complete`: the last walk showed
+    every assistant exactly once. `settlement`: None where the account could not be settled."""
 
     comparison: Comparison
     walks: tuple[Walk, ...]
     deleted: Mapping[str, datetime]
     verdict: Verdict
+    is_complete: bool
+    settlement: Settlement | None
 
     @property
     def is_exact(self) -> bool:
@@ -74,56 +87,70 @@ async def decide(
     if options.full_refresh:
         known = replace(known, digests={})  # every record is read again
     comparison = Comparison(known, spool, full_refresh=options.full_refresh)
-    missing_assistants = MissingAssistants(client, now)
+    addresses = OwnAddresses(client)
+    missing_assistants = MissingAssistants(addresses, now)
+    began_at = now()
     walks: list[Walk] = []
     deleted: dict[str, datetime] = {}
-    unconfirmed: set[str] = set()
+    doubt: str | None = None
+    explained = Explained()
+    is_complete = False
+    settlement: Settlement | None = None
     verdict: Verdict | None = None
     while verdict is None and len(walks) < bounds.max_walks:
-        walk = await walk_pages(client, ENDPOINT, comparison.observe, known=known.digests, listener=listener)
+        sizes = {walk.page_size for walk in walks if walk.page_size}
+        walk = await walk_pages(
+            client, ENDPOINT, comparison.observe, known=known.digests, other_than=sizes, listener=listener
+        )
         walks.append(walk)
+        is_complete = walk.is_complete
         if not options.accept_deletions and _is_foreign(comparison):
-            verdict = ForeignAccount(frozenset(known.live), walk.is_complete)
+            verdict = ForeignAccount(known.live)
             break
-        unconfirmed -= walk.ids
-        if not walk.is_complete:
-            continue
-        missing = (known.live | comparison.standing.keys()) - walk.ids
-        vanished = frozenset(missing & known.live)
-        if not options.accept_deletions and is_mass_deletion(len(vanished), len(known.live), bounds):
-            verdict = HeldBack(vanished, len(known.live))
+        deleted = {assistant_id: at for assistant_id, at in deleted.items() if assistant_id not in walk.ids}
+        seen_before = comparison.standing.keys() - walk.ids
+        missing = (known.live | seen_before) - walk.ids - deleted.keys()
+        if walk.is_complete and not options.accept_deletions and _is_mass(missing, known, bounds):
+            verdict = HeldBack(known.live & missing, len(known.live))
             break
-        explained = await missing_assistants.explain(missing, control=min(walk.ids, default=None))
+        explained = await missing_assistants.explain(missing, walk)
         for record, received_at in explained.found:
             comparison.observe(Record.of(record), received_at)
-        deleted = explained.deleted  # each complete walk explains every missing assistant again
-        unconfirmed = explained.unclear
+        deleted |= explained.deleted
         if missing:
             _log.info(
                 "walk %d: %d assistants missing: %d deleted, %d found by their own address, %d unclear",
                 *(len(walks), len(missing), len(explained.deleted), len(explained.found), len(explained.unclear)),
             )
-        # A row that only its own address showed was hidden by shifting pages: walk again.
-        if not explained.found and not explained.unclear:
+        is_complete = walk.is_complete and not explained.found and not explained.unclear
+        # One that this sync saw, and that was deleted since, may have been among those that the API counted.
+        doubt = walk.find_miscount(found=len(explained.found), gone=len(explained.deleted.keys() & seen_before))
+        if doubt is None and not explained.unclear:
+            settlement = Settlement(began_at, now())
             verdict = Exact()
     if isinstance(verdict, ForeignAccount):
         comparison.forget()
         deleted = {}
     comparison.older -= deleted.keys()
-    await _ask_about_older(comparison, client, now)
+    deleted |= await _ask_about_older(comparison, addresses, walks[-1], now)
     older = frozenset(comparison.older)
+    if not isinstance(verdict, HeldBack) and not options.accept_deletions and _is_mass(deleted, known, bounds):
+        verdict = HeldBack(known.live & deleted.keys(), len(known.live))
     if isinstance(verdict, HeldBack):
-        verdict = replace(verdict, older=older)
+        verdict, settlement = replace(verdict, older=older), None
         deleted.clear()
     elif verdict is None:
-        doubts = tuple(walks[-1].doubts) or ("a walk missed assistants that exist",)
-        verdict = Incomplete(doubts, frozenset(unconfirmed), older)
-        deleted.clear()
+        verdict = Incomplete((doubt,) if doubt else (), frozenset(explained.unclear), older)
     elif isinstance(verdict, Exact) and older:
         verdict = Incomplete(older=older)
     comparison.settle_shared(deleted)
     _log.info("verdict: %s", "; ".join(verdict.notes) or "exact")
-    return Decision(comparison, tuple(walks), deleted, verdict)
+    return Decision(comparison, tuple(walks), deleted, verdict, is_complete, settlement)
+
+
+def _is_mass(ids: Iterable[str], known: Known, bounds: DecisionSettings) -> bool:
+    """Whether the known assistants among `ids` are so many that their deletion needs a person."""
+    return is_mass_deletion(len(known.live.intersection(ids)), len(known.live), bounds)
 
 
 def _is_foreign(comparison: Comparison) -> bool:
@@ -133,13 +160,19 @@ def _is_foreign(comparison: Comparison) -> bool:
     return bool(seen and live) and not (seen & live)
 
 
-async def _ask_about_older(comparison: Comparison, client: ApiClient, now: Callable[[], datetime]) -> None:
+async def _ask_about_older(
+    comparison: Comparison, addresses: OwnAddresses, walk: Walk, now: Callable[[], datetime]
+) -> dict[str, datetime]:
     """Ask the own address of assistants whose answer was older than the warehouse's: only that address can say whether
-    the answer came from a stale copy, or the account was really set back."""
+    the answer came from a stale copy, or the account was really set back. Gives those that are deleted."""
     wanted = comparison.older - comparison.standing.keys()
     comparison.older.clear()
-    for assistant_id, answer in (await ask_for(client, wanted, control=min(wanted, default=None))).items():
+    deleted: dict[str, datetime] = {}
+    for assistant_id, answer in (await addresses.ask(wanted, controls=walk.ids)).items():
         if answer.status == "found" and answer.record is not None:
             comparison.observe(Record.of(answer.record), now(), is_confirmed=True)
+        elif answer.status == "missing":
+            deleted[assistant_id] = now()
         else:
             comparison.older.add(assistant_id)
+    return deleted

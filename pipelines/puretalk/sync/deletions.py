@@ -1,20 +1,24 @@
-"""Assistants that a complete walk did not show: are they deleted, hidden by shifting pages, or is it unclear?
+"""Assistants that a walk did not show: are they deleted, hidden by shifting pages, or is it unclear?
 
-Absence from a walk is not proof. The assistant's own address is asked: 404 proves a deletion, 200 proves life. Where
-that address gives no clear answer, an assistant counts as deleted once a second complete walk did not show it either.
+Absence from a walk is not proof. The assistant's own address is asked: 404 proves a deletion, 200 proves life, whatever
+the walk was like. Where that address gives no clear answer, an assistant counts as deleted once two complete walks did
+not show it.
 The rules in plain prose: docs/how-a-sync-decides.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import nsmallest
 
 from puretalk.api.client import ApiClient
 from puretalk.api.records import Answer, fetch_record
+from puretalk.api.walk import Walk
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.json_values import JSONObject
 from puretalk.settings import DecisionSettings
@@ -23,6 +27,10 @@ from puretalk.settings import DecisionSettings
 _WALKS_WITHOUT_IT = 2
 #: Requests that are prepared at once; the client sends no more than its window.
 _ASKED_AT_ONCE = 256
+#: Assistants that are tried as a control; the first may have been deleted since the walk showed it.
+_CONTROLS = 3
+#: Seconds for which an assistant that was found proves that these addresses answer.
+_PROOF_LASTS = 60.0
 
 
 def is_mass_deletion(missing: int, live: int, bounds: DecisionSettings) -> bool:
@@ -44,19 +52,64 @@ class Explained:
     unclear: set[str] = field(default_factory=set)
 
 
+class OwnAddresses:
+    """The assistants' own addresses, which say of each whether it exists.
+
+    A 404 is believed only when such an address has found an assistant a moment ago: where these addresses do not answer
+    at all, every 404 would look like a deletion.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._proved_at: float | None = None  # when one was found last, by the monotonic clock
+
+    async def ask(self, assistant_ids: Iterable[str], *, controls: Collection[str]) -> dict[str, Answer]:
+        """What the own address of each assistant says. `controls` exist, or existed a moment ago."""
+        wanted = sorted(assistant_ids)
+        if not wanted:
+            return {}
+        if not await self._is_proved(controls):
+            return dict.fromkeys(wanted, Answer("unclear", reason="the assistants' own address does not answer"))
+        first = await self._fetch(wanted[0])
+        if first.status == "unclear":  # the others would be unclear too, after a minute of retries each
+            return dict.fromkeys(wanted, first)
+        answers = {wanted.pop(0): first}
+        for start in range(0, len(wanted), _ASKED_AT_ONCE):
+            some = wanted[start : start + _ASKED_AT_ONCE]
+            answers.update(zip(some, await asyncio.gather(*map(self._fetch, some)), strict=True))
+        return answers
+
+    async def _is_proved(self, controls: Collection[str]) -> bool:
+        """Whether an assistant was found just now; if not, looks for a control until an answer is not a 404."""
+        if self._proved_at is not None and time.monotonic() - self._proved_at < _PROOF_LASTS:
+            return True
+        for control in nsmallest(_CONTROLS, controls):
+            answer = await self._fetch(control)
+            if answer.status != "missing":
+                return answer.status == "found"
+        return False
+
+    async def _fetch(self, assistant_id: str) -> Answer:
+        answer = await fetch_record(self._client, ENDPOINT, assistant_id)
+        if answer.status == "found":
+            self._proved_at = time.monotonic()
+        return answer
+
+
 class MissingAssistants:
     """Explains missing assistants, and remembers over several walks what their own addresses could not say."""
 
-    def __init__(self, client: ApiClient, now: Callable[[], datetime]) -> None:
-        self._client = client
+    def __init__(self, addresses: OwnAddresses, now: Callable[[], datetime]) -> None:
+        self._addresses = addresses
         self._now = now
         self._missed: Counter[str] = Counter()  # id → complete walks that did not show it
         self._doubtful: set[str] = set()  # ids whose own address gave no clear answer
 
-    async def explain(self, missing: set[str], *, control: str | None) -> Explained:
-        """What became of the assistants that a complete walk did not show; `control` is one that it did show."""
-        self._missed.update(missing)
-        answers = await ask_for(self._client, missing - self._doubtful, control=control)
+    async def explain(self, missing: Set[str], walk: Walk) -> Explained:
+        """What became of the assistants that this walk did not show."""
+        if walk.is_complete:
+            self._missed.update(missing)
+        answers = await self._addresses.ask(missing - self._doubtful, controls=walk.ids)
         answers |= dict.fromkeys(missing & self._doubtful, Answer("unclear"))
         explained = Explained()
         for assistant_id, answer in answers.items():
@@ -69,21 +122,3 @@ class MissingAssistants:
             if answer.status == "unclear":
                 self._doubtful.add(assistant_id)
         return explained
-
-
-async def ask_for(client: ApiClient, assistant_ids: Iterable[str], *, control: str | None) -> dict[str, Answer]:
-    """Ask for each assistant by its own address. That address is believed only if it knows `control`, an assistant that
-    surely exists: where it does not answer at all, every 404 would look like a deletion."""
-    unclear = Answer("unclear", reason="the assistants' own address does not answer")
-    wanted = sorted(assistant_ids)
-    if not wanted or control is None or (await fetch_record(client, ENDPOINT, control)).status != "found":
-        return dict.fromkeys(wanted, unclear)
-    first = await fetch_record(client, ENDPOINT, wanted[0])
-    if first.status == "unclear":  # the others would be unclear too, after a minute of retries each
-        return dict.fromkeys(wanted, first)
-    answers = {wanted.pop(0): first}
-    for start in range(0, len(wanted), _ASKED_AT_ONCE):
-        some = wanted[start : start + _ASKED_AT_ONCE]
-        asked = (fetch_record(client, ENDPOINT, assistant_id) for assistant_id in some)
-        answers.update(zip(some, await asyncio.gather(*asked), strict=True))
-    return answers

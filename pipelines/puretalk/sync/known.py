@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from puretalk.endpoints.assistants.flatten import Outline
 from puretalk.json_values import JSONObject
@@ -38,7 +39,7 @@ class Known:
         """Whether the warehouse holds no assistant, user or voice."""
         return not (self.assistants or self.users or self.voices)
 
-    @property
-    def live(self) -> set[str]:
+    @cached_property
+    def live(self) -> frozenset[str]:
         """Ids of the assistants that are not deleted."""
-        return {assistant_id for assistant_id, known in self.assistants.items() if known.deleted_at is None}
+        return frozenset(assistant_id for assistant_id, known in self.assistants.items() if known.deleted_at is None)

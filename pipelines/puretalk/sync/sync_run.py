@@ -48,6 +48,9 @@ class SyncRun:
     checks_seconds: float | None = None
     total_seconds: float | None = None
     is_complete: bool
+    is_settled: bool
+    settled_from: datetime | None = None
+    settled_until: datetime | None = None
     is_exact: bool
     drift: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -108,7 +111,10 @@ def describe_run(
         rows_loaded=rows_loaded,
         retries=retries,
         walks=len(decision.walks),
-        is_complete=verdict.is_complete,
+        is_complete=decision.is_complete,
+        is_settled=decision.settlement is not None,
+        settled_from=decision.settlement.began_at if decision.settlement else None,
+        settled_until=decision.settlement.ended_at if decision.settlement else None,
         is_exact=decision.is_exact,
         walk_seconds=round(walk_seconds, 3),
         drift={name: len(ids) for name, ids in comparison.drift.items()},

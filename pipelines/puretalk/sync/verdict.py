@@ -1,7 +1,7 @@
 """What a sync proved about the account. One of four verdicts, each with its notes, its actions and its exit code.
 
-    Exact            the warehouse equals the API once the rows are loaded
-    Incomplete       that is not proved: no walk was complete, or some answers could not be believed
+    Exact            the warehouse equals the API once the rows are loaded, each row as of the moment of its answer
+    Incomplete       that is not proved: `count` tells of more or fewer, or some answers could not be believed
     HeldBack         so many assistants vanished at once that a person has to look first
     ForeignAccount   not one known assistant is in the account: nothing is loaded
 
@@ -25,10 +25,9 @@ def _note_of_older(older: frozenset[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Exact:
-    """A walk was complete, every missing assistant is explained, every answer was believed."""
+    """Every known assistant is settled, `count` agrees, every answer was believed."""
 
     exit_code: ClassVar[int] = EXIT_OK
-    is_complete: ClassVar[bool] = True
     held: ClassVar[frozenset[str]] = frozenset()
     notes: ClassVar[tuple[str, ...]] = ()
     actions: ClassVar[tuple[str, ...]] = ()
@@ -38,8 +37,8 @@ class Exact:
 class Incomplete:
     """Published, but not proved to equal the API.
 
-    `doubts`: why the last walk was not complete; empty when a walk was. `unconfirmed`: ids that are missing, and could
-    neither be found nor be confirmed as deleted. `older`: ids whose answer was older than the warehouse.
+    `doubts`: why an unknown assistant may have slipped through. `unconfirmed`: ids that are missing, and could neither
+    be found nor be confirmed as deleted. `older`: ids whose answer was older than the warehouse.
     """
 
     exit_code: ClassVar[int] = EXIT_INCOMPLETE
@@ -47,11 +46,6 @@ class Incomplete:
     doubts: tuple[str, ...] = ()
     unconfirmed: frozenset[str] = frozenset()
     older: frozenset[str] = frozenset()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether a walk was complete, and every missing assistant explained."""
-        return not self.doubts
 
     @property
     def held(self) -> frozenset[str]:
@@ -65,7 +59,7 @@ class Incomplete:
     @property
     def actions(self) -> tuple[str, ...]:
         walk_again = "Nothing: the next run walks again. If it says the same each time, the API contradicts itself"
-        return ((walk_again,) if self.doubts else ()) + ((_OLDER_ACTION,) if self.older else ())
+        return ((walk_again,) if self.doubts or self.unconfirmed else ()) + ((_OLDER_ACTION,) if self.older else ())
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,6 @@ class HeldBack:
     """`missing` of `live` assistants vanished at once. The rest is loaded; a person must confirm the deletions."""
 
     exit_code: ClassVar[int] = EXIT_HELD
-    is_complete: ClassVar[bool] = True
 
     missing: frozenset[str]
     live: int
@@ -96,15 +89,11 @@ class HeldBack:
 
 @dataclass(frozen=True)
 class ForeignAccount:
-    """None of the live assistants, `known`, is in the account: the key may belong to another one. Nothing is loaded.
-
-    `is_complete`: whether the walk that showed it was complete.
-    """
+    """None of the live assistants, `known`, is in the account: the key may belong to another one. Nothing is loaded."""
 
     exit_code: ClassVar[int] = EXIT_HELD
 
     known: frozenset[str]
-    is_complete: bool = True
 
     @property
     def held(self) -> frozenset[str]:

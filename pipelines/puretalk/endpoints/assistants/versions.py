@@ -37,7 +37,7 @@ class Versions:
 CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_ascii_json, 2: hash_json}
 
 #: What this release writes.
-CURRENT = Versions(tables=3, flattening=2, content_hash=2)
+CURRENT = Versions(tables=4, flattening=2, content_hash=2)
 #: The content hashes that earlier releases wrote.
 EARLIER_HASHES = tuple(hash_value for version, hash_value in CONTENT_HASHES.items() if version != CURRENT.content_hash)
 #: Release 0.1.0 wrote no versions into its snapshots.
