@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.busy import Puretalk, weather
 from support import oracle
 from support.storm import Look, Served, Storm, Witness, look_of_version, select, settings_for, skip_models
 
@@ -58,6 +59,17 @@ def test_the_identities_of_the_models_hold_in_a_storm_too(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("order", "detail", "window"), LONG)
 def test_a_long_storm_leaves_no_trace_either(order: str, detail: str, window: int, tmp_path: Path) -> None:
     weather_the_storm(tmp_path, order, detail, window, seed=LONG.index((order, detail, window)), rounds=3)
+
+
+@pytest.mark.storm
+@pytest.mark.usefixtures("without_models")
+@pytest.mark.parametrize("order", ["created", "-updated"])
+def test_an_account_that_never_rests_is_settled_by_few_requests(order: Order) -> None:
+    *busy, at_rest = weather(Puretalk, 600, 20, order)
+    assert [(each.undead, each.declared) for each in busy] == [(0, 0)] * len(busy)
+    assert sum(each.exit_code == 0 for each in busy) >= len(busy) - 1
+    assert sum(each.requests for each in busy) <= sum(each.allowed for each in busy)
+    assert (at_rest.exit_code, at_rest.walks, at_rest.differences) == (0, 1, 0)
 
 
 def test_an_answer_that_was_overtaken_replaces_nothing() -> None:
