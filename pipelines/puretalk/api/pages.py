@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Container, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -81,14 +81,14 @@ async def fetch_pages(
     endpoint: Endpoint,
     *,
     known: Container[bytes] = frozenset(),
-    other_than: Collection[int] = (),
+    other_than: int | None = None,
 ) -> AsyncGenerator[Page, None]:
     """The pages of a list in their order: always page 1, then those that have records.
 
     Page 1 is fetched alone, because it tells how many pages to expect; after that up to `window` pages are fetched
     ahead of the consumer. After the expected pages it fetches one at a time, as long as the API says that there is a
     next page and that page has new records. It always ends. Use `contextlib.aclosing` to leave it early. Records whose
-    digest is in `known` are not parsed. `other_than`: records per page of earlier walks; the pages get another size,
+    digest is in `known` are not parsed. `other_than`: records per page of the walk before; the pages get another size,
     so that they begin and end at other records, as far as the API allows it.
     """
     page_size, first = await _fetch_first_page(client, endpoint, known, other_than)
@@ -128,17 +128,17 @@ async def fetch_pages(
 
 
 async def _fetch_first_page(
-    client: ApiClient, endpoint: Endpoint, known: Container[bytes], other_than: Collection[int]
+    client: ApiClient, endpoint: Endpoint, known: Container[bytes], other_than: int | None
 ) -> tuple[int, Page]:
-    """Page 1 and the size that was asked for: larger than those of earlier walks, because larger pages cost fewer
+    """Page 1 and the size that was asked for: larger than that of the walk before, because larger pages cost fewer
     requests; smaller where the API does not give that, refuses it or fails at it."""
-    sizes = [4 * max(other_than), max(1, 3 * min(other_than) // 4)] if other_than else []
+    sizes = [4 * other_than, max(1, 3 * other_than // 4)] if other_than else []
     for page_size in sizes:
         try:
             page = await fetch_page(client, endpoint, 1, page_size=page_size, known=known)
         except (ApiChangedError, RetryLaterError):
             continue
-        if page is not None and (len(page.records) not in other_than or len(page.records) >= page.count):
+        if page is not None and (len(page.records) != other_than or len(page.records) >= page.count):
             return page_size, page
     page_size = client.settings.page_size
     first = await fetch_page(client, endpoint, 1, page_size=page_size, known=known)

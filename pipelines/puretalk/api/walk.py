@@ -8,7 +8,7 @@ counted, when that count stayed the same, and when no record came twice. `Walk.d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Container
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,11 +75,11 @@ async def walk_pages(
     observe: Observer,
     *,
     known: Container[bytes] = frozenset(),
-    other_than: Collection[int] = (),
+    other_than: int | None = None,
     listener: Listener = SILENT,
 ) -> Walk:
     """Walk every page once and show each record to `observe`. Records whose digest is in `known` are not parsed.
-    `other_than`: records per page of earlier walks, see `fetch_pages`.
+    `other_than`: records per page of the walk before, see `fetch_pages`.
 
     Errors of the client pass through."""
     walk = Walk()

@@ -98,9 +98,9 @@ async def decide(
     settlement: Settlement | None = None
     verdict: Verdict | None = None
     while verdict is None and len(walks) < bounds.max_walks:
-        sizes = {walk.page_size for walk in walks if walk.page_size}
+        size_before = walks[-1].page_size if walks else None
         walk = await walk_pages(
-            client, ENDPOINT, comparison.observe, known=known.digests, other_than=sizes, listener=listener
+            client, ENDPOINT, comparison.observe, known=known.digests, other_than=size_before, listener=listener
         )
         walks.append(walk)
         is_complete = walk.is_complete
