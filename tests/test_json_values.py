@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 
 import pytest
@@ -75,3 +76,33 @@ def _outcome(parse: Callable[[bytes], JSONValue], body: bytes) -> str:
         return repr(parse(body))
     except ValueError as error:
         return repr(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a":1,"a":2,"a":[3]}', {"a": [3], "_repeated": {"a": [1, 2]}}),
+        ('[{"b":{"a":1,"a":1},"c":"\\":"}]', [{"b": {"a": 1, "_repeated": {"a": [1]}}, "c": '":'}]),
+        ('{"a" :1,"b":2,"b":3}', {"a": 1, "b": 3, "_repeated": {"b": [2]}}),
+        ('{"a":1,"a":2,"_repeated":3}', {"a": 2, "_repeated": {"a": [1]}, "api._repeated": 3}),
+        ('{"\\u0061":1,"a":NaN}', {"a": "NaN", "_repeated": {"a": [1]}}),
+        ('{"a":1,"_repeated":3}', {"a": 1, "_repeated": 3}),
+    ],
+)
+def test_an_object_that_has_a_name_twice_keeps_both_values(text: str, value: JSONValue) -> None:
+    assert parse_json(text.encode()) == value
+
+
+_NAMES = st.sampled_from(["a", "b", '":', " "])
+_OBJECTS: st.SearchStrategy[str] = st.recursive(
+    st.sampled_from(["1", '"x"', '"\\":"']),
+    lambda values: st.lists(st.tuples(_NAMES.map(json.dumps), st.sampled_from(["", " "]), values), max_size=4).map(
+        lambda pairs: "{" + ",".join(f"{name}{blank}:{value}" for name, blank, value in pairs) + "}"
+    ),
+    max_leaves=12,
+)
+
+
+@given(_OBJECTS)
+def test_no_repeated_name_is_overlooked(text: str) -> None:
+    assert parse_json(text.encode()) == parse_json_leniently(text.encode())

@@ -33,6 +33,12 @@ SYNC_RUNS = Table(
         Column("started_at", "timestamp", "When the run started (UTC)."),
         Column("finished_at", "timestamp", "When the run had read everything and began to load (UTC)."),
         Column("pages", "bigint", "Pages received, in all walks together."),
+        Column(
+            "received",
+            "bigint",
+            "Records that came, on pages and from own addresses. They are the sum of new, changed, silent, unchanged, "
+            "older, rejected and set_aside. NULL in runs of releases before 0.4.",
+        ),
         Column("seen", "bigint", "Distinct assistants that the last walk over all pages saw."),
         Column("api_count", "bigint", "Number of assistants according to the API, at the end of the last walk."),
         Column("new", "bigint", "Assistants seen for the first time."),
@@ -45,8 +51,14 @@ SYNC_RUNS = Table(
         Column("deleted", "bigint", "Assistants that the run found deleted."),
         Column("returned", "bigint", "Assistants that had been deleted and came back."),
         Column("held", "bigint", "Missing assistants whose deletion is held back or unconfirmed."),
-        Column("rejected", "bigint", "Records that could not be used."),
+        Column("rejected", "bigint", "Records of the last walk that could not be used, equal ones each."),
         Column("rejected_new", "bigint", "Records that could not be used and that were not in rejected_records yet."),
+        Column(
+            "set_aside",
+            "bigint",
+            "Records that a later one of the same run replaced or repeated, or that are of another account. NULL in "
+            "runs of releases before 0.4.",
+        ),
         Column("users_changed", "bigint", "Users that are new or changed."),
         Column("voices_changed", "bigint", "Voices that are new or changed."),
         Column("versions", "bigint", "Rows added to assistant_versions."),

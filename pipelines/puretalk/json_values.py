@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from typing import TypeAlias
 
 import msgspec
@@ -15,6 +16,9 @@ import msgspec
 JSONValue: TypeAlias = "dict[str, JSONValue] | list[JSONValue] | str | int | float | bool | None"
 JSONObject: TypeAlias = "dict[str, JSONValue]"
 
+
+#: Key in an object that has a name more than once: name → its earlier values. Under the name itself is the last one.
+REPEATED = "_repeated"
 
 #: Key in a record, and so in `extra`, of the strings that UTF-8 cannot encode: path → text with \uXXXX escapes.
 UNENCODABLE = "_unencodable"
@@ -29,25 +33,38 @@ class UnusableJSONError(ValueError):
 
 
 _PARSER = msgspec.json.Decoder()
+_COMPACT = msgspec.json.Encoder()
+_SPACED_COLON = re.compile(rb'"\s+:')
 
 
 def parse_json(body: bytes) -> JSONValue:
     """The value of a JSON text in UTF-8; a byte order mark is accepted.
 
     Lone surrogates and NUL characters stay as they are. Numbers that JSON or a float cannot hold become strings: `NaN`
-    becomes "NaN", `1e999` becomes "1e999". Raises NotJSONError or UnusableJSONError; neither quotes the text.
+    becomes "NaN", `1e999` becomes "1e999". An object that has a name more than once keeps the earlier values under
+    REPEATED. Raises NotJSONError or UnusableJSONError; neither quotes the text.
     """
     try:
         value: JSONValue = _PARSER.decode(body)  # four times as fast, and refuses whatever it would read otherwise
-        return value
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return parse_json_leniently(body)
+    return parse_json_leniently(body) if _may_repeat(body, value) else value
+
+
+def _may_repeat(body: bytes, value: JSONValue) -> bool:
+    """Whether the text may hold more names than its value, which keeps the last one of equal names."""
+    return body.count(b'":') != _COMPACT.encode(value).count(b'":') or _SPACED_COLON.search(body) is not None
 
 
 def parse_json_leniently(body: bytes) -> JSONValue:
-    """What `parse_json` does, for texts that the strict parser refuses."""
+    """What `parse_json` does, for texts that the strict parser refuses or reads only in part."""
     try:
-        value: JSONValue = json.loads(body.decode("utf-8-sig"), parse_constant=str, parse_float=_parse_float)
+        value: JSONValue = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=str,
+            parse_float=_parse_float,
+            object_pairs_hook=_keep_repeated,
+        )
     except UnicodeDecodeError as error:
         raise NotJSONError(f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -57,6 +74,20 @@ def parse_json_leniently(body: bytes) -> JSONValue:
     except ValueError:
         # Python refuses integers of more than 4300 digits: reading them takes quadratic time.
         raise UnusableJSONError("JSON with an integer of thousands of digits") from None
+    return value
+
+
+def _keep_repeated(pairs: list[tuple[str, JSONValue]]) -> JSONObject:
+    """An object of its names and values in their order."""
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    values: dict[str, list[JSONValue]] = {}
+    for name, each in pairs:
+        values.setdefault(name, []).append(each)
+    if REPEATED in value:
+        value[f"api.{REPEATED}"] = value[REPEATED]
+    value[REPEATED] = {name: each[:-1] for name, each in values.items() if len(each) > 1}
     return value
 
 

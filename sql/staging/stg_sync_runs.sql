@@ -8,6 +8,7 @@ select
     notes,
 
     pages as pages_count,
+    received as received_count,
     seen as seen_count,
     api_count,
     new as new_count,
@@ -19,6 +20,7 @@ select
     returned as returned_count,
     held as held_count,
     rejected as rejected_count,
+    set_aside as set_aside_count,
     users_changed as users_changed_count,
     voices_changed as voices_changed_count,
     versions as versions_count,

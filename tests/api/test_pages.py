@@ -111,3 +111,14 @@ def test_a_later_walk_gets_smaller_pages_where_the_api_refuses_larger_ones_or_fa
 def test_a_later_walk_gets_the_same_pages_where_the_api_has_no_smaller_ones() -> None:
     with DemoApi(Account(seed=3, assistants=10), page_cap=1) as api:
         assert sizes_of(api, other_than=1) == [1] * 10
+
+
+def test_a_record_that_has_a_name_twice_keeps_both_values() -> None:
+    """`json.dumps` writes the keys 1 and "1" as one name."""
+    inner: dict[Any, Any] = {"voice_id": "v", 1: ["first"], "1": "last"}
+    [record] = page_of({"assistant_id": "a", "voice": inner}).records
+    assert bytes(record.body).count(b'"1"') == 2
+    assert record.value == {
+        "assistant_id": "a",
+        "voice": {"voice_id": "v", "1": "last", "_repeated": {"1": [["first"]]}},
+    }

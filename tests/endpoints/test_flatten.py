@@ -28,7 +28,7 @@ from puretalk.endpoints.assistants.flatten import (
 from puretalk.endpoints.assistants.stored import flatten_config, restate_config
 from puretalk.endpoints.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES
-from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, parse_json
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, parse_json
 from puretalk.schema import text_of
 
 STATES = "assistant_llm_states"
@@ -412,6 +412,15 @@ def test_a_renamed_voice_is_no_change_of_the_assistant() -> None:
     assert find_deviation(one.voice, other.voice) == {"name": "Anna"}
 
 
+@pytest.mark.parametrize("odd", [0, 0.0, -0.0])
+def test_a_zero_deviates_from_false(odd: float) -> None:
+    one = flatten(voice={"voice_id": "v", "is_cloned": odd}).voice
+    other = flatten(voice={"voice_id": "v", "is_cloned": False}).voice
+    assert one is not None
+    assert other is not None
+    assert repr(find_deviation(one, other)) == repr({"is_cloned": odd})
+
+
 @pytest.mark.parametrize(
     ("table", "value", "extra", "drift"),
     [
@@ -510,9 +519,26 @@ def test_a_hash_of_releases_that_kept_such_a_user_in_the_configuration_is_known_
     for hash_value in CONTENT_HASHES.values():
         assert flat.is_earlier(hash_value(earlier))
         assert not flat.is_earlier(hash_value(other))
-    config, shared = restate_config(earlier)
+    config, shared = restate_config(earlier, {})
     assert (canonical_json(config), shared) == (flat.config, flat.user)
     assert not flatten(user={"email": "a@b.example"}).is_earlier(flat.content_hash)
+
+
+def test_addresses_are_equal_but_for_upper_case_and_blanks_and_not_where_only_unicode_folds_them() -> None:
+    keys = [
+        flatten(user={"email": email}).user for email in ("Straße@x.example", " straße@X.example ", "strasse@x.example")
+    ]
+    one, same, other = (shared.key for shared in keys if shared is not None)
+    assert one == same != other
+
+
+def test_a_hash_of_releases_that_folded_addresses_is_known_again() -> None:
+    flat, folded = flatten(user={"email": "straße@x.example"}), flatten(user={"email": "strasse@x.example"})
+    assert flat.user is not None
+    assert folded.user is not None
+    earlier = {**json.loads(flat.config), "user_id": folded.user.key}
+    assert flat.is_earlier(hash_json(earlier))
+    assert not folded.is_earlier(flat.content_hash)
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def user_key(user: Json) -> str | None:
     if not isinstance(user, dict) or not any(_has_text(user, name) for name in ("email", "name", "dp")):
         return None
     if _has_text(user, "email"):
-        return str(uuid.uuid5(_USERS, user["email"].strip().casefold()))
+        return str(uuid.uuid5(_USERS, user["email"].strip().lower()))
     return str(uuid.uuid5(_USERS, f" {_canonical([user.get('name'), user.get('dp')])}"))
 
 

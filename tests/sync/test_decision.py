@@ -15,6 +15,7 @@ import pytest
 from puretalk.api.client import ApiClient
 from puretalk.demo import MISSING, Account, DemoApi
 from puretalk.endpoints.assistants.flatten import Outline, flatten_assistant
+from puretalk.errors import CheckFailedError
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync import deletions
 from puretalk.sync.comparison import Observation
@@ -22,6 +23,7 @@ from puretalk.sync.decision import Decision, decide
 from puretalk.sync.known import Known, KnownAssistant
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.spool import Spool
+from puretalk.sync.sync_run import SyncRun, describe_run
 from puretalk.sync.verdict import Exact, ForeignAccount, HeldBack, Incomplete
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -969,3 +971,74 @@ def test_an_older_answer_about_an_assistant_that_is_then_deleted_leaves_no_doubt
     decision = read(api, known)
     assert (set(decision.deleted), decision.comparison.older) == ({chosen}, set())
     assert decision.verdict == Exact()
+
+
+# The counts
+
+
+def test_equal_records_that_cannot_be_used_count_each(account: Account, api: DemoApi, known: Known) -> None:
+    for position in (0, 1, 3):
+        account.put_raw(position, {"name": "no id"})
+    decision = read(api, known)
+    run = count(decision)
+    assert (run.seen, run.rejected, run.rejected_new, run.api_count) == (4, 3, 1, 7)
+    assert (run.received, run.unchanged, run.set_aside) == (7, 4, 0)
+
+
+def test_each_answer_of_two_walks_and_of_own_addresses_counts_once(account: Account, api: DemoApi) -> None:
+    """The first walk shows two useless records, an older answer and four others; the second one all of it again; then
+    the own address confirms what was older."""
+    chosen = account.live_ids()[5]
+    known, show_old, _ = stale_list(account, chosen)
+    for position in (0, 1):
+        account.put_raw(position, None)
+    show_old()
+    need_two_walks(account, api)
+    decision = read(api, known)
+    run = count(decision)
+    assert (run.walks, run.deleted, run.older) == (2, 2, 0)
+    assert (run.unchanged, run.changed, run.rejected) == (4, 1, 2)
+    assert run.set_aside == run.received - 7 == 8
+
+
+def test_an_older_answer_counts_as_older_until_its_assistant_is_deleted(account: Account, api: DemoApi) -> None:
+    chosen = account.live_ids()[0]
+    known, show_old, _ = stale_list(account, chosen)
+    show_old()
+    api.detail = "error"
+    refused = count(read(api, known))
+    assert (refused.older, refused.set_aside) == (1, 0)
+    api.detail = "ok"
+    api.after_page = on_walk(1, 3, lambda: account.delete(chosen))
+    settled = count(read(api, known))
+    assert (settled.older, settled.set_aside, settled.deleted) == (0, 1, 1)
+
+
+def test_answers_about_another_account_are_all_set_aside(known: Known) -> None:
+    other = Account(seed=77, assistants=5)
+    other.put_raw(0, None)
+    with DemoApi(other) as api:
+        run = count(read(api, known))
+    assert (run.received, run.set_aside, run.new, run.rejected) == (5, 5, 0, 0)
+
+
+def test_a_run_whose_counts_do_not_add_up_is_refused(account: Account, api: DemoApi, known: Known) -> None:
+    account.edit(account.live_ids()[0], name="New")
+    decision = read(api, known)
+    decision.comparison.set_aside += 1
+    with pytest.raises(CheckFailedError, match="7 records came, and the run accounts for 8"):
+        count(decision)
+
+
+def count(decision: Decision) -> SyncRun:
+    """The record of the sync that made this decision."""
+    decision.comparison.settle_shared(decision.deleted)
+    return describe_run(
+        decision,
+        started_at=LONG_AGO,
+        finished_at=LONG_AGO,
+        walk_seconds=0,
+        versions=0,
+        rows_loaded=0,
+        retries=0,
+    )

@@ -106,11 +106,11 @@ def test_the_first_run_loads_everything_and_the_second_nothing_but_its_own_row(
     users = {record["user"]["email"] for record in account.records() if record["user"]}
     voices = {record["voice"]["voice_id"] for record in account.records() if record["voice"]}
     assert run.pop("run_id").startswith(f"{moments[0]:%Y%m%dT%H%M%S}.")
-    counts = {"pages": 3, "walks": 1, "seen": 7, "api_count": 7, "new": 7, "versions": 7}
+    counts = {"pages": 3, "walks": 1, "received": 7, "seen": 7, "api_count": 7, "new": 7, "versions": 7}
     nothing = ("changed", "silent", "unchanged", "older", "deleted", "returned", "held", "rejected", "rejected_new")
     assert run == {
         **counts,
-        **dict.fromkeys((*nothing, "retries"), 0),
+        **dict.fromkeys((*nothing, "set_aside", "retries"), 0),
         "users_changed": len(users),
         "voices_changed": len(voices),
         "rows_loaded": 7 + len(users) + len(voices),

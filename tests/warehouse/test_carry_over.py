@@ -10,10 +10,12 @@ import hashlib
 import json
 import shutil
 import tarfile
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -112,8 +114,9 @@ def test_a_warehouse_of_every_release_syncs_to_what_the_api_shows_with_its_histo
     assert oracle.compare(old.expected["records"], outcome.snapshot, deleted_ids=deleted) == []
     assert oracle.compare_history(old.expected["records"], outcome.snapshot) == []
     stored = {(row[0], row[1].isoformat()): json.loads(row[5]) for row in old.versions()}
+    keys = {_folded_key(each.get("user")): oracle.user_key(each.get("user")) for each in old.expected["records"]}
     told = {
-        (row["assistant_id"], datetime.fromisoformat(row["observed_at"]).isoformat()): _restated(row["config"])
+        (row["assistant_id"], datetime.fromisoformat(row["observed_at"]).isoformat()): _restated(row["config"], keys)
         for row in old.expected["versions"]
     }
     assert stored == told
@@ -134,9 +137,17 @@ def test_a_warehouse_of_every_release_syncs_to_what_the_api_shows_with_its_histo
 _MOMENTS = ("first_seen_at", "deleted_at")
 
 
-def _restated(text: str) -> dict[str, Any]:
-    """A configuration that a release kept, with the key of its user: up to 0.2, a user without an e-mail was in it."""
+def _folded_key(user: Any) -> str | None:
+    """The key that releases up to 0.3 gave a user."""
+    return oracle.user_key({**user, "email": (user.get("email") or "").casefold()}) if isinstance(user, dict) else None
+
+
+def _restated(text: str, keys: Mapping[str | None, str | None] = MappingProxyType({})) -> dict[str, Any]:
+    """A configuration that a release kept, with the key of its user: up to 0.2, a user without an e-mail was in it.
+    `keys`: those of releases up to 0.3 → those of this one."""
     config: dict[str, Any] = json.loads(text)
+    if config.get("user_id") is not None:
+        config["user_id"] = keys.get(config["user_id"], config["user_id"])
     user_id = oracle.user_key(config.get("user"))
     if user_id is not None:
         del config["user"]
@@ -267,6 +278,58 @@ def test_users_without_an_email_get_a_row_and_no_change_is_invented(
     assert _without_owner(published) == {odd}
     deviating = select(published, "SELECT assistant_id, extra FROM main.assistants WHERE extra LIKE '%_deviates%'")
     assert deviating == [(silent, '{"_deviates":{"user":{"role":null}}}')]
+
+
+def test_users_that_an_earlier_release_took_for_one_are_told_apart_and_no_change_is_invented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account(assistants=9)
+    sharp, twin, gone, round_, alone, *_ = account.live_ids()
+    folded = {"name": "Eva", "dp": None, "email": "EVA@STRASSE.example"}
+    for assistant_id in (sharp, twin, gone):
+        account.edit(assistant_id, user={**folded, "email": "eva@straße.example"})
+    account.edit(alone, user={**folded, "email": "Groß@x.example"})
+    published = tmp_path / "data" / "puretalk.duckdb"
+    with DemoApi(account, page_cap=4) as api:
+        settings = settings_for(tmp_path, api.base_url)
+        with monkeypatch.context() as before:
+            _fold_addresses(before)
+            assert run_sync(settings).exit_code == 0
+            account.edit(round_, prompt="News.", user=folded)
+            account.edit(twin, touch=False, prompt="Hush.")
+            account.delete(gone)
+            assert run_sync(settings).exit_code == 0
+            emails = select(published, "SELECT email FROM main.users WHERE name = 'Eva' ORDER BY email")
+            assert emails == [("EVA@STRASSE.example",), ("Groß@x.example",)]
+        history = select(published, _HISTORY)
+        outcome = run_sync(settings)
+    assert outcome.exit_code == 0
+    assert (outcome.run.rows_loaded, outcome.run.versions, outcome.run.silent, outcome.run.users_changed) == (0,) * 4
+    assert oracle.compare(account.records(), published, deleted_ids={gone}) == []
+    assert oracle.compare_history(account.records(), published) == []
+    assert select(published, _HISTORY) == history
+    assert select(published, "SELECT assistant_id FROM main.assistants WHERE extra LIKE '%_deviates%'") == []
+    assert select(published, "SELECT email FROM main.users WHERE name = 'Eva' ORDER BY email") == [
+        ("EVA@STRASSE.example",),
+        ("Groß@x.example",),
+        ("eva@straße.example",),
+    ]
+    [(key,)] = select(published, "SELECT user_id FROM main.users WHERE email = 'eva@straße.example'")
+    stored = select(published, "SELECT DISTINCT assistant_id, config ->> 'user_id' FROM main.assistant_versions")
+    assert {assistant_id for assistant_id, user_id in stored if user_id == key} == {sharp, twin}
+
+
+def _fold_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sync with the rules of flattening 2, as release 0.3 did."""
+    rule, read = flatten._user_key, flatten.read_shared_object.__wrapped__
+    for module in (flatten, digests):  # they remember
+        monkeypatch.setattr(module, "read_shared_object", read)
+    monkeypatch.setattr(
+        flatten, "_user_key", lambda user: rule({**user, "email": (user.get("email") or "").casefold()})
+    )
+    monkeypatch.setattr(digests, "_READ_BY", "flattening 2")
+    monkeypatch.setattr(work_file, "CURRENT", replace(CURRENT, flattening=2))
+    monkeypatch.setattr(work_file, "carry_over", lambda _connection: False)
 
 
 _HISTORY = """SELECT assistant_id, observed_at, updated_at, is_silent, previous_deleted_at

@@ -76,8 +76,10 @@ class Comparison:
 
     `standing`: id → the answer that is believed; `news`: id → its observations, oldest first; `older`: ids whose answer
     was older than the warehouse's; `drift`: difference from the documentation → ids; `restated`: id → the content
-    hash of what the warehouse has with the hash of an earlier release. A full refresh believes every answer of
-    the list, older or not, and spools every record.
+    hash of what the warehouse has with the hash of an earlier release; `unusable`: records of the current walk that
+    could not be used, equal ones each; `set_aside`: answers that a later one of this sync replaced or repeated, or that
+    are about another account. So each answer counts once: in `standing`, `older`, `unusable` or `set_aside`. A full
+    refresh believes every answer of the list, older or not, and spools every record.
     """
 
     known: Known
@@ -90,6 +92,13 @@ class Comparison:
     drift: dict[str, set[str]] = field(default_factory=dict)
     shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
     restated: dict[str, str] = field(default_factory=dict)
+    unusable: int = 0
+    set_aside: int = 0
+
+    def begin_walk(self) -> None:
+        """A walk begins: it shows what could not be used again."""
+        self.set_aside += self.unusable
+        self.unusable = 0
 
     def observe(self, record: Record, received_at: datetime, *, is_confirmed: bool = False) -> str | None:
         """Take one answer; gives its assistant_id, or None when it cannot be used. `is_confirmed`: it may take an
@@ -103,8 +112,11 @@ class Comparison:
                 kept = clean_record(record.value)
                 record_hash = hash_json(kept)
                 self.rejected.setdefault(record_hash, Rejected(received_at, str(error), kept, record_hash))
+                self.unusable += 1
                 return None
             digest = record.digest or None
+        if outline.assistant_id in self.standing or outline.assistant_id in self.older:
+            self.set_aside += 1
         for difference in outline.drift:
             self.drift.setdefault(difference, set()).add(outline.assistant_id)
         standing = self.standing.get(outline.assistant_id) or self._standing_in_warehouse(outline)
@@ -118,8 +130,16 @@ class Comparison:
         self._believe(outline, received_at, standing, record, digest)
         return outline.assistant_id
 
+    def settle_older(self, deleted: Collection[str]) -> None:
+        """Older answers about assistants that are deleted by now matter no more."""
+        settled = self.older.intersection(deleted)
+        self.older -= settled
+        self.set_aside += len(settled)
+
     def forget(self) -> None:
         """Drop every answer: they are about another account."""
+        self.set_aside += len(self.standing) + len(self.older) + self.unusable
+        self.unusable = 0
         for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared, self.restated):
             found.clear()
 

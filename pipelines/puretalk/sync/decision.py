@@ -43,7 +43,8 @@ class Settlement:
 @dataclass(frozen=True)
 class Decision:
     """What a sync decided. `deleted`: id → when the deletion was proved (UTC). `is_complete`: the last walk showed
-    every assistant exactly once. `settlement`: None where the account could not be settled."""
+    every assistant exactly once. `settlement`: None where the account could not be settled. `received`: records that
+    came, on pages and from own addresses."""
 
     comparison: Comparison
     walks: tuple[Walk, ...]
@@ -51,6 +52,7 @@ class Decision:
     verdict: Verdict
     is_complete: bool
     settlement: Settlement | None
+    received: int
 
     @property
     def is_exact(self) -> bool:
@@ -95,10 +97,12 @@ async def decide(
     doubt: str | None = None
     explained = Explained()
     is_complete = False
+    found = 0
     settlement: Settlement | None = None
     verdict: Verdict | None = None
     while verdict is None and len(walks) < bounds.max_walks:
         size_before = walks[-1].page_size if walks else None
+        comparison.begin_walk()
         walk = await walk_pages(
             client, ENDPOINT, comparison.observe, known=known.digests, other_than=size_before, listener=listener
         )
@@ -116,6 +120,7 @@ async def decide(
         explained = await missing_assistants.explain(missing, walk)
         for record, received_at in explained.found:
             comparison.observe(Record.of(record), received_at)
+        found += len(explained.found)
         deleted |= explained.deleted
         if missing:
             _log.info(
@@ -131,8 +136,10 @@ async def decide(
     if isinstance(verdict, ForeignAccount):
         comparison.forget()
         deleted = {}
-    comparison.older -= deleted.keys()
-    deleted |= await _ask_about_older(comparison, addresses, walks[-1], now)
+    comparison.settle_older(deleted)
+    confirmed, gone = await _ask_about_older(comparison, addresses, walks[-1], now)
+    comparison.settle_older(gone)
+    deleted |= gone
     older = frozenset(comparison.older)
     if not isinstance(verdict, HeldBack) and not options.accept_deletions and _is_mass(deleted, known, bounds):
         verdict = HeldBack(known.live & deleted.keys(), len(known.live))
@@ -145,7 +152,8 @@ async def decide(
         verdict = Incomplete(older=older)
     comparison.settle_shared(deleted)
     _log.info("verdict: %s", "; ".join(verdict.notes) or "exact")
-    return Decision(comparison, tuple(walks), deleted, verdict, is_complete, settlement)
+    received = sum(walk.records for walk in walks) + found + confirmed
+    return Decision(comparison, tuple(walks), deleted, verdict, is_complete, settlement, received)
 
 
 def _is_mass(ids: Iterable[str], known: Known, bounds: DecisionSettings) -> bool:
@@ -162,17 +170,16 @@ def _is_foreign(comparison: Comparison) -> bool:
 
 async def _ask_about_older(
     comparison: Comparison, addresses: OwnAddresses, walk: Walk, now: Callable[[], datetime]
-) -> dict[str, datetime]:
+) -> tuple[int, dict[str, datetime]]:
     """Ask the own address of assistants whose answer was older than the warehouse's: only that address can say whether
-    the answer came from a stale copy, or the account was really set back. Gives those that are deleted."""
-    wanted = comparison.older - comparison.standing.keys()
-    comparison.older.clear()
+    the answer came from a stale copy, or the account was really set back. Gives how many it showed, and which are
+    deleted."""
+    confirmed = 0
     deleted: dict[str, datetime] = {}
-    for assistant_id, answer in (await addresses.ask(wanted, controls=walk.ids)).items():
+    for assistant_id, answer in (await addresses.ask(comparison.older, controls=walk.ids)).items():
         if answer.status == "found" and answer.record is not None:
             comparison.observe(Record.of(answer.record), now(), is_confirmed=True)
+            confirmed += 1
         elif answer.status == "missing":
             deleted[assistant_id] = now()
-        else:
-            comparison.older.add(assistant_id)
-    return deleted
+    return confirmed, deleted

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from puretalk.endpoints.assistants.tables import USERS, VOICES
+from puretalk.errors import CheckFailedError
 from puretalk.json_values import canonical_json
 from puretalk.schema import Row
 from puretalk.sync.decision import Decision
@@ -24,6 +25,7 @@ class SyncRun:
     started_at: datetime
     finished_at: datetime
     pages: int
+    received: int
     seen: int
     api_count: int | None
     new: int
@@ -36,6 +38,7 @@ class SyncRun:
     held: int
     rejected: int
     rejected_new: int
+    set_aside: int
     users_changed: int
     voices_changed: int
     versions: int
@@ -83,16 +86,18 @@ def describe_run(
     rows_loaded: int,
     retries: int,
 ) -> SyncRun:
-    """The record of the sync that made this decision; `versions` and `rows_loaded` are what it wrote."""
+    """The record of the sync that made this decision; `versions` and `rows_loaded` are what it wrote. Raises
+    CheckFailedError where a record that came is not accounted for, or is twice."""
     comparison, verdict = decision.comparison, decision.verdict
     kinds = comparison.kinds()
     shared = [shared.table for shared in comparison.changed_shared()]
     walk = decision.walks[-1]
-    return SyncRun(
+    run = SyncRun(
         run_id=f"{started_at:%Y%m%dT%H%M%S}.{started_at.microsecond:06d}Z-{secrets.token_hex(3)}",
         started_at=started_at,
         finished_at=finished_at,
         pages=decision.pages,
+        received=decision.received,
         seen=len(walk.ids),
         api_count=walk.counts[-1] if walk.counts else None,
         new=kinds["new"],
@@ -103,8 +108,9 @@ def describe_run(
         deleted=len(decision.deleted),
         returned=len(decision.returned),
         held=len(verdict.held),
-        rejected=len(comparison.rejected),
+        rejected=comparison.unusable,
         rejected_new=len(comparison.rejected.keys() - comparison.known.rejected),
+        set_aside=comparison.set_aside,
         users_changed=shared.count(USERS),
         voices_changed=shared.count(VOICES),
         versions=versions,
@@ -120,3 +126,10 @@ def describe_run(
         drift={name: len(ids) for name, ids in comparison.drift.items()},
         notes=verdict.notes,
     )
+    accounted = run.new + run.changed + run.silent + run.unchanged + run.older + run.rejected + run.set_aside
+    if accounted != run.received:
+        raise CheckFailedError(
+            f"{run.received} records came, and the run accounts for {accounted}; nothing was loaded",
+            action="Run again with -v, and report what it prints: this is an error in puretalk.",
+        )
+    return run

@@ -46,12 +46,14 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
         return False
     _tidy_schemas(connection, there)
     # Arrow takes a while to import, and most runs have nothing to carry over.
+    from puretalk.warehouse.renamed_users import rename_users
     from puretalk.warehouse.rewriting import flatten_again, restate_configurations, write_shared_again
 
     connection.begin()
     write_shared_again(connection, CONTENT_HASHES[written.content_hash])
+    renamed = rename_users(connection) if written.flattening != to.flattening else {}
     if (written.flattening, written.content_hash) != (to.flattening, to.content_hash):
-        restate_configurations(connection)
+        restate_configurations(connection, renamed)
     flatten_again(connection)
     connection.commit()
     return True

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
 
 from puretalk.catalogue import REJECTED_RECORDS
-from puretalk.database import quote_name
 from puretalk.endpoints.assistants.flatten import DEVIATES, Flattened, Shared, find_deviation, flatten_shared
 from puretalk.endpoints.assistants.stored import flatten_config, read_shared, restate_config
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, CHILD_TABLES, USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_text
-from puretalk.schema import Row, Table
-from puretalk.warehouse.arrow import arrow_schema
+from puretalk.schema import Row
+from puretalk.warehouse.renamed_users import Renamed
+from puretalk.warehouse.stored_rows import insert_rows, read_rows, registered
 from puretalk.warehouse.stored_tables import read_columns, relation_of
 
 #: Number of assistants whose configurations are in memory at once.
 _AT_ONCE = 1_000
 
 
-def restate_configurations(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write every stored configuration as this release keeps it, and its content hash with it.
+def restate_configurations(connection: duckdb.DuckDBPyConnection, renamed: Renamed) -> None:
+    """Write every stored configuration as this release keeps it, and its content hash with it. `renamed`: the users
+    that got another key.
 
     Users that this takes out of configurations get a row in `users`, and deviations from it go to `assistants.extra`.
     `write_shared_again`, which comes before, restates the hash of a user or voice together with its row.
@@ -42,7 +42,7 @@ def restate_configurations(connection: duckdb.DuckDBPyConnection) -> None:
         ).fetchall()
         rows = []
         for assistant_id, observed_at, before, config, is_newest, is_live, moment in stored:
-            value, user = restate_config(json.loads(config))
+            value, user = restate_config(json.loads(config), renamed.get(assistant_id, {}))
             text = canonical_json(value)
             after = hash_text(text)
             if (after, text) != (before, config):
@@ -54,7 +54,7 @@ def restate_configurations(connection: duckdb.DuckDBPyConnection) -> None:
                 if is_newest:
                     shown[assistant_id] = user
         if rows:
-            with _registered(connection, pa.Table.from_pylist(rows)) as restated:
+            with registered(connection, pa.Table.from_pylist(rows)) as restated:
                 connection.execute(
                     f"UPDATE {relation_of(ASSISTANTS)} AS row SET content_hash = restated.after "
                     f"FROM {restated} AS restated "
@@ -65,7 +65,7 @@ def restate_configurations(connection: duckdb.DuckDBPyConnection) -> None:
                     f"SET content_hash = restated.after, config = restated.config FROM {restated} AS restated "
                     "WHERE row.assistant_id = restated.id AND row.observed_at = restated.at"
                 )
-    _insert(connection, USERS, [flatten_shared(user) for _, user in users.values()])
+    insert_rows(connection, USERS, [flatten_shared(user) for _, user in users.values()])
     for assistant_id, own in shown.items():
         _, user = users[own.key]
         if own.content_hash != user.content_hash:
@@ -128,20 +128,16 @@ def flatten_again(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(
                 f"DELETE FROM {relation_of(table)} WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))", [found]
             )
-            _insert(connection, table, rows[table.name])
+            insert_rows(connection, table, rows[table.name])
 
 
 def write_shared_again(connection: duckdb.DuckDBPyConnection, hash_value: Callable[[JSONValue], str]) -> None:
     """Write users and voices again from their own rows, which were written with this content hash: a field that had no
     column was kept in `extra`."""
     for table in (USERS, VOICES):
-        names = [column.name for column in table.columns]
-        stored = connection.execute(f"SELECT {', '.join(map(quote_name, names))} FROM {relation_of(table)}").fetchall()
-        rows = [
-            flatten_shared(read_shared(table, dict(zip(names, values, strict=True)), hash_value)) for values in stored
-        ]
+        rows = [flatten_shared(read_shared(table, row, hash_value)) for row in read_rows(connection, table)]
         connection.execute(f"DELETE FROM {relation_of(table)}")
-        _insert(connection, table, rows)
+        insert_rows(connection, table, rows)
 
 
 def _extra(flat: Flattened, before: str | None) -> str | None:
@@ -156,20 +152,3 @@ def _ids(connection: duckdb.DuckDBPyConnection) -> Iterator[list[str]]:
     rows = connection.execute(f"SELECT assistant_id FROM {relation_of(ASSISTANTS)} ORDER BY 1").fetchall()
     for start in range(0, len(rows), _AT_ONCE):
         yield [assistant_id for (assistant_id,) in rows[start : start + _AT_ONCE]]
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[Row]) -> None:
-    if rows:
-        names = ", ".join(quote_name(column.name) for column in table.columns)
-        with _registered(connection, pa.Table.from_pylist(rows, schema=arrow_schema(table))) as batch:
-            connection.execute(f"INSERT INTO {relation_of(table)} ({names}) SELECT {names} FROM {batch}")
-
-
-@contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[str]:
-    """The name under which SQL finds the rows."""
-    connection.register("carried_over", rows)
-    try:
-        yield "carried_over"
-    finally:
-        connection.unregister("carried_over")

@@ -29,7 +29,7 @@ from puretalk.endpoints.assistants.tables import (
     USERS,
     VOICES,
 )
-from puretalk.endpoints.assistants.versions import CONTENT_HASHES, EARLIER_HASHES
+from puretalk.endpoints.assistants.versions import CONTENT_HASHES
 from puretalk.endpoints.values import Notes, fit, kind_of, take_list
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
 from puretalk.schema import Row, Table
@@ -95,13 +95,13 @@ class Flattened(Outline):
         if content_hash == self.content_hash:
             return False
         config: JSONObject = json.loads(self.config)
-        if any(hash_value(config) == content_hash for hash_value in EARLIER_HASHES):
-            return True
-        if self.user is None or _filled(self.user.value.get("email")):
-            return False
-        # Releases up to 0.2 kept a user without an e-mail address in the configuration.
-        config |= {"user": self.user.value, "user_id": None}
-        return any(hash_value(config) == content_hash for hash_value in CONTENT_HASHES.values())
+        configs = [config]
+        if self.user is not None:
+            if address := _filled(self.user.value.get("email")):  # in releases up to 0.3, `straße@` was `strasse@`
+                configs.append({**config, "user_id": _user_id(address.strip().casefold())})
+            else:  # releases up to 0.2 kept a user without an e-mail address in the configuration
+                configs.append({**config, "user": self.user.value, "user_id": None})
+        return any(hash_value(each) == content_hash for each in configs for hash_value in CONTENT_HASHES.values())
 
 
 def record_id(record: JSONValue) -> str:
@@ -201,13 +201,15 @@ def flatten_shared(shared: Shared) -> Row:
 
 def find_deviation(own: Shared, shared: Shared) -> JSONObject:
     """The fields in which a voice or user in one assistant's record differs from the shared one."""
-    names = own.value.keys() | shared.value.keys()
-    missing = object()
+    mine, theirs = _texts(own.value), _texts(shared.value)
     return {
-        name: own.value.get(name)
-        for name in sorted(names)
-        if own.value.get(name, missing) != shared.value.get(name, missing)
+        name: own.value.get(name) for name in sorted(mine.keys() | theirs.keys()) if mine.get(name) != theirs.get(name)
     }
+
+
+def _texts(value: JSONObject) -> dict[str, str]:
+    """The canonical JSON of each field: for Python, false equals 0, 0.0 and -0.0."""
+    return {name: canonical_json(each) for name, each in value.items()}
 
 
 def _share(value: JSONValue, table: Table, config: JSONObject, notes: Notes) -> Shared | None:
@@ -224,6 +226,12 @@ def _share(value: JSONValue, table: Table, config: JSONObject, notes: Notes) -> 
     config[name] = value
     notes.keep("no key in", name, value)
     return None
+
+
+def share_user(value: JSONObject) -> Shared | None:
+    """The user of an object, with its key; None when it has none."""
+    found = read_shared_object(USERS.name, canonical_json(value))
+    return found[0] if found else None
 
 
 @lru_cache(maxsize=10_000)  # an account has few, and each stands in many records
@@ -248,11 +256,15 @@ def _user_key(user: JSONObject) -> str | None:
     """The key of a user, made from the e-mail address; without one, from name and picture. None when all are blank."""
     email, name, picture = user.get("email"), user.get("name"), user.get("dp")
     if address := _filled(email):
-        identity = address.strip().casefold()
+        identity = address.strip().lower()
     elif _filled(name) or _filled(picture):
         identity = " " + canonical_json([name, picture])  # a trimmed address never begins with a space
     else:
         return None
+    return _user_id(identity)
+
+
+def _user_id(identity: str) -> str:
     return str(uuid.uuid5(_USER_NAMESPACE, identity))
 
 

@@ -6,26 +6,28 @@ A release that reads records in another way applies its rules to these (see `war
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, combinations
 
-from puretalk.endpoints.assistants.flatten import Flattened, Shared, flatten_assistant, read_shared_object
-from puretalk.endpoints.assistants.tables import USERS
+from puretalk.endpoints.assistants.flatten import Flattened, Shared, flatten_assistant, share_user
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_json, hash_text
 from puretalk.schema import Row, Table, text_of
 
 
-def restate_config(config: JSONObject) -> tuple[JSONObject, Shared | None]:
-    """A configuration of any release as this release keeps it, and the user that this takes out of it.
+def restate_config(config: JSONObject, renamed: Mapping[str, str]) -> tuple[JSONObject, Shared | None]:
+    """A configuration of any release as this release keeps it, and the user that this takes out of it. `renamed`: the
+    keys that users had → those that they have.
 
     Releases up to 0.2 kept a user without an e-mail address in the configuration, in place of a `user_id`."""
+    user_id = config.get("user_id")
+    if isinstance(user_id, str) and user_id in renamed:
+        config = {**config, "user_id": renamed[user_id]}
     user = config.get("user")
-    found = read_shared_object(USERS.name, canonical_json(user)) if isinstance(user, dict) else None
-    if found is None:
+    shared = share_user(user) if isinstance(user, dict) else None
+    if shared is None:
         return config, None
-    shared, _ = found
     return {**{name: value for name, value in config.items() if name != "user"}, "user_id": shared.key}, shared
 
 

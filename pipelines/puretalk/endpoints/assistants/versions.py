@@ -37,8 +37,6 @@ class Versions:
 CONTENT_HASHES: dict[int, Callable[[JSONValue], str]] = {1: hash_ascii_json, 2: hash_json}
 
 #: What this release writes.
-CURRENT = Versions(tables=4, flattening=2, content_hash=2)
-#: The content hashes that earlier releases wrote.
-EARLIER_HASHES = tuple(hash_value for version, hash_value in CONTENT_HASHES.items() if version != CURRENT.content_hash)
+CURRENT = Versions(tables=4, flattening=3, content_hash=2)
 #: Release 0.1.0 wrote no versions into its snapshots.
 UNWRITTEN = Versions(tables=1, flattening=1, content_hash=1)
