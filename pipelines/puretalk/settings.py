@@ -99,6 +99,7 @@ class RetentionSettings:
 class OperationsSettings:
     """What a run tells those who watch over it. `repr` does not show the address of the health check."""
 
+    run_deadline: float = _setting(21600.0, "seconds that a run may take before it is stopped; 0: no limit", minimum=0)
     log_days: int = _setting(30, "days that log files are kept", minimum=0)
     ping_url: str = _setting("", "health-check service: GET on start (/start), success and failure (/fail)", repr=False)
     metrics_file: str = _setting("", "Prometheus text file for node_exporter's textfile collector")

@@ -7,6 +7,8 @@ import os
 import re
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,6 +34,7 @@ from puretalk.settings import ApiSettings, Settings
 from puretalk.sync.run import SyncOutcome
 from puretalk.sync.sync_run import SyncRun
 from puretalk.sync.verdict import Exact, HeldBack, Incomplete, Verdict
+from puretalk.warehouse.lock import hold_lock
 from puretalk.warehouse.work_file import Warehouse, describe
 
 KEY = "key-that-nobody-may-see"
@@ -500,6 +503,30 @@ def test_a_snapshot_from_the_future_is_not_fresh(settings: Settings) -> None:
     ahead = check_freshness(settings, timedelta(hours=2), NOON - timedelta(minutes=6))
     assert not ahead.is_fresh
     assert "in the future: compare the clocks" in ahead.message
+
+
+def test_an_overdue_run_keeps_the_snapshot_from_being_fresh(settings: Settings) -> None:
+    publish(settings, a_run())
+    with hold_lock(settings.data_dir, "sync"):
+        deadline = timedelta(seconds=settings.operations.run_deadline)
+        since = datetime.fromisoformat(json.loads((settings.data_dir / "sync.holder.json").read_text())["since"])
+        in_time = check_freshness(settings, timedelta(days=9999), since + deadline)
+        overdue = check_freshness(settings, timedelta(days=9999), since + deadline + timedelta(seconds=1))
+    assert in_time.is_fresh
+    assert not overdue.is_fresh
+    assert overdue.message == (
+        f"`puretalk sync` with process id {os.getpid()} has held the lock since {since:%Y-%m-%dT%H:%M:%SZ}, longer "
+        "than run_deadline (21600 s) allows; no other run can publish before it ends"
+    )
+
+
+def test_the_note_of_a_run_that_died_is_not_a_run(settings: Settings) -> None:
+    publish(settings, a_run())
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    note = {"pid": dead.pid, "command": "sync", "since": "2020-01-01T00:00:00Z"}
+    (settings.data_dir / "sync.holder.json").write_text(json.dumps(note))
+    assert check_freshness(settings, timedelta(days=9999), NOON).is_fresh
 
 
 @pytest.mark.parametrize(

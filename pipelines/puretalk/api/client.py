@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -57,6 +57,13 @@ class ApiClient:
         )
         self.window = Window(settings.window)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._clock_offset: timedelta | None = None
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the API's: the smallest of all answers, because a cache may give an
+        old `Date`. None where no answer had one."""
+        return self._clock_offset
 
     @property
     def requests(self) -> int:
@@ -92,6 +99,7 @@ class ApiClient:
                 lane = None
                 reply = await self._transport.get(path, route=route, query=query)
                 report(reply.status)
+            self._compare_clocks(reply)
             if reply.status == 404:
                 return reply, None
             self._judge_status(reply)
@@ -128,6 +136,13 @@ class ApiClient:
         elif reply.status == 200 and start.startswith("["):
             kind = "a JSON list"
         return f"{kind} ({start})"
+
+    def _compare_clocks(self, reply: Reply) -> None:
+        date = parse_http_date(reply.headers.get("date"))
+        if date is not None:
+            offset = datetime.now(UTC) - date
+            if self._clock_offset is None or abs(offset) < abs(self._clock_offset):
+                self._clock_offset = offset
 
     def _judge_status(self, reply: Reply) -> None:
         """Raise an error for every status except 200."""

@@ -124,6 +124,7 @@ class DemoApi:
         detail            how `GET /ai-assistants/{id}` answers
         count_lie         added to `count`
         next_lie          "endless": always a next page; "early": never a next page; "missing": no such field
+        date_offset       seconds added to the time in the `Date` header
         repeat_page       `page` is ignored: every request gets the first page
         before_page(n)    called before list page n is read
         after_page(n)     called after page n is read and before it is sent: all later requests see what it changes.
@@ -145,6 +146,7 @@ class DemoApi:
         detail: Detail = "ok",
         count_lie: int | None = None,
         next_lie: NextLie | None = None,
+        date_offset: float = 0.0,
         repeat_page: bool = False,
         before_page: Callable[[int], None] | None = None,
         after_page: Callable[[int], None] | None = None,
@@ -159,6 +161,7 @@ class DemoApi:
         self.detail: Detail = detail
         self.count_lie = count_lie
         self.next_lie: NextLie | None = next_lie
+        self.date_offset = date_offset
         self.repeat_page = repeat_page
         self.before_page = before_page
         self.after_page = after_page
@@ -529,6 +532,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
         self.wfile.flush()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) + self.server.api.date_offset)
 
     def log_message(self, format: str, *args: object) -> None:
         """Write nothing to stderr: `DemoApi.requests` is the log."""

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.readers.published import read_published, verify_published
 from puretalk.settings import Settings
+from puretalk.sync.clock import CLOCK_TOLERANCE
+from puretalk.warehouse.lock import find_overdue_run
 
-#: A snapshot may be this much ahead of this machine's clock before it counts as one from the future.
-CLOCK_TOLERANCE = timedelta(minutes=5)
 _AGE = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -28,7 +28,7 @@ class Freshness:
 
 def check_freshness(settings: Settings, max_age: timedelta, now: datetime | None = None) -> Freshness:
     """Whether what readers get is at most `max_age` old. A snapshot that is missing or unreadable, or that another
-    program wrote to, is not fresh."""
+    program wrote to, is not fresh, and neither is one that an overdue run keeps from being replaced."""
     try:
         published = read_published(settings.data_dir)
         verify_published(settings.data_dir)
@@ -36,11 +36,15 @@ def check_freshness(settings: Settings, max_age: timedelta, now: datetime | None
         return Freshness(False, None, None, None, error.message)
     if published.finished_at is None:
         return Freshness(False, None, published.snapshot_id, None, "the published snapshot holds no sync")
-    age = (now or datetime.now(UTC)) - published.finished_at
+    now = now or datetime.now(UTC)
+    age = now - published.finished_at
     is_future = age < -CLOCK_TOLERANCE
     is_fresh = age <= max_age and not is_future
     finished = f"{published.finished_at:%Y-%m-%d %H:%M:%S} UTC"
-    if is_future:
+    overdue = find_overdue_run(settings.data_dir, settings.operations.run_deadline, now)
+    if overdue is not None:
+        is_fresh, message = False, overdue
+    elif is_future:
         message = f"the published data claims to be of {finished}, which is in the future: compare the clocks"
     else:
         limit = "within" if is_fresh else "more than"

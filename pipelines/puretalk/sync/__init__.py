@@ -6,6 +6,8 @@ known            what the warehouse already holds
 comparison       the answers of this sync against what is known: new, changed, silent, older, rejected
 deletions        assistants that are missing: deleted, hidden, or unclear
 verdict          what is proved: exact, incomplete, held back, foreign account
+clock            whether this machine's clock can be trusted
+deadline         how long a run may take
 decision         the order of walks, comparison and deletions, up to the verdict
 spool            flattened records on their way from the walk to the load
 digests          what was read from records before, by the SHA-256 of their bytes

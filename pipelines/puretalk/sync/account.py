@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from puretalk.listener import SILENT, Listener
 from puretalk.models.changes import Changes
 from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.batches import Batch, Loader, StoredAssistants
+from puretalk.sync.clock import find_clock_faults
+from puretalk.sync.deadline import Deadline
 from puretalk.sync.decision import Decision, decide
 from puretalk.sync.destination import Destination
 from puretalk.sync.options import SyncOptions
@@ -35,9 +38,11 @@ class AccountRead:
         started_at: datetime,
         walk_seconds: float,
         retries: int,
+        clock_faults: tuple[str, ...],
         now: Callable[[], datetime],
     ) -> None:
         self.decision = decision
+        self.clock_faults = clock_faults
         self.run: SyncRun | None = None
         self._bare = bare
         self._tables: set[str] = set()
@@ -97,7 +102,8 @@ class AccountRead:
 
 
 class AccountReader:
-    """What reading an account needs. `spool_dir`: None for the system's temporary folder."""
+    """What reading an account needs. `spool_dir`: None for the system's temporary folder. `deadline`: when reading ends
+    with a TimeoutError."""
 
     def __init__(
         self,
@@ -107,37 +113,44 @@ class AccountReader:
         *,
         listener: Listener = SILENT,
         spool_dir: Path | None = None,
+        deadline: Deadline = Deadline(0),
     ) -> None:
         self._api = api
         self._bounds = bounds
         self._options = options
         self._listener = listener
         self._spool_dir = spool_dir
+        self._deadline = deadline
 
     @contextmanager
     def read(self, destination: Destination) -> Iterator[AccountRead]:
         """Read the account against what the destination holds, and decide. Errors: those of `puretalk.errors`."""
         began = time.monotonic()
-        now = _monotonic_clock(destination.latest_moment())
+        newest = destination.latest_moment()
+        now = _monotonic_clock(newest)
         started_at = now()
         known = destination.read_known()
         with tempfile.TemporaryFile(dir=self._spool_dir) as file, start_blocking_portal() as portal:
             spool = Spool(file)
 
-            async def read() -> tuple[Decision, int]:
-                async with ApiClient(self._api, listener=self._listener, now=now) as client:
+            async def read() -> tuple[Decision, ApiClient]:
+                async with (
+                    asyncio.timeout(self._deadline.remaining),
+                    ApiClient(self._api, listener=self._listener, now=now) as client,
+                ):
                     decision = await decide(
                         client, known, spool, self._bounds, self._options, now=now, listener=self._listener
                     )
-                    return decision, client.retries
+                    return decision, client
 
-            decision, retries = portal.call(read)
+            decision, client = portal.call(read)
             yield AccountRead(
                 decision,
                 destination.bare_tables(),
                 started_at=started_at,
                 walk_seconds=time.monotonic() - began,
-                retries=retries,
+                retries=client.retries,
+                clock_faults=find_clock_faults(datetime.now(UTC), offset=client.clock_offset, newest=newest),
                 now=now,
             )
 

@@ -21,6 +21,7 @@ from puretalk.listener import SILENT, Listener, Step, StepTimer
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.account import AccountReader
+from puretalk.sync.deadline import Deadline
 from puretalk.sync.destination import WorkFileDestination
 from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
@@ -83,17 +84,20 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with hold_lock(settings.data_dir, "sync", wait=options.wait):
             warehouse = open_warehouse(settings)
+            deadline = Deadline(settings.operations.run_deadline)
             with warehouse.open_work_file(listener=timer, keep=options.keep_work) as work:
-                timer.on_step(Step.WALK)
-                run, verdict, changes = _load(work, settings, options, timer)
-                changes_since_copy = None if work.is_carried_over else changes
-                build_work_file(work, settings, audit, warehouse, run.run_id, timer, changes_since_copy)
-                row_counts, drift_before = _look_back(work)
-                timer.end_step()
-                run = _add_durations(work, run, timer.durations)
+                with deadline.limit(work.connection):
+                    timer.on_step(Step.WALK)
+                    loaded = _load(work, settings, options, timer, deadline)
+                    changes_since_copy = None if work.is_carried_over else loaded.changes
+                    build_work_file(work, settings, audit, warehouse, loaded.run.run_id, timer, changes_since_copy)
+                    row_counts, drift_before = _look_back(work)
+                    timer.end_step()
+                    run = _add_durations(work, loaded.run, timer.durations)
                 snapshot = warehouse.publish(work, listener=timer)
             warehouse.delete_old_snapshots(settings.retention)
-    return SyncOutcome(run, verdict, snapshot, row_counts, _warn(run, drift_before), time.monotonic() - started)
+    warnings = (*_warn(run, drift_before), *loaded.clock_faults)
+    return SyncOutcome(run, loaded.verdict, snapshot, row_counts, warnings, time.monotonic() - started)
 
 
 def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport:
@@ -102,8 +106,10 @@ def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport
 
     audit = read_audit(settings)
     with _lock_for_build(settings) as warehouse:
+        deadline = Deadline(settings.operations.run_deadline)
         with warehouse.open_work_file(listener=listener) as work:
-            report = build_work_file(work, settings, audit, warehouse, "build", listener)
+            with deadline.limit(work.connection):
+                report = build_work_file(work, settings, audit, warehouse, "build", listener)
             warehouse.publish(work, listener=listener)
         warehouse.delete_old_snapshots(settings.retention)
     return report
@@ -176,11 +182,21 @@ def build_work_file(
         raise CheckFailedError(f"{error.message}; the work file is kept: {kept}", action=error.action) from error
 
 
-def _load(
-    work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener
-) -> tuple[SyncRun, Verdict, Changes]:
-    """Read the account into the work file; gives the run's record, the verdict, and what was written."""
-    reader = AccountReader(settings.api, settings.decision, options, listener=listener, spool_dir=work.folder)
+@dataclass(frozen=True)
+class _Loaded:
+    """What reading the account into the work file gave. `changes`: what was written."""
+
+    run: SyncRun
+    verdict: Verdict
+    changes: Changes
+    clock_faults: tuple[str, ...]
+
+
+def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener, deadline: Deadline) -> _Loaded:
+    """Read the account into the work file."""
+    reader = AccountReader(
+        settings.api, settings.decision, options, listener=listener, spool_dir=work.folder, deadline=deadline
+    )
     try:
         destination = WorkFileDestination(work.connection)
         with reader.read(destination) as account:
@@ -194,7 +210,7 @@ def _load(
 
                     run = load_account(account, destination, work.folder / "dlt")
             write_digests(work.connection, account.decision.comparison.standing)
-            return run, account.decision.verdict, account.changes
+            return _Loaded(run, account.decision.verdict, account.changes, account.clock_faults)
     except Exception as error:
         cause = _find_cause(error)
         if cause is error:

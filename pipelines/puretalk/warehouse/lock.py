@@ -35,7 +35,13 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
     try:
         lock.acquire(timeout=wait, poll_interval=0.2)
     except Timeout:
-        raise WarehouseBusyError(f"another run is at work: {_read_holder(note)}") from None
+        holder = read_holder(data_dir)
+        said = (
+            f"`puretalk {holder.command}` with process id {holder.pid}, since {holder.since}"
+            if holder
+            else "its process id is not known"
+        )
+        raise WarehouseBusyError(f"another run is at work: {said}") from None
     except OSError as error:
         raise WarehouseError(f"the lock {data_dir / 'sync.lock'} cannot be taken: {error.strerror}") from error
     try:
@@ -57,9 +63,29 @@ def forget_holder(data_dir: Path) -> None:
             note.unlink()
 
 
-def _read_holder(note: Path) -> str:
+def read_holder(data_dir: Path) -> Holder | None:
+    """Who took the lock last and has not given it back; None where that is not known. It may have died since."""
     try:
-        holder = Holder(**json.loads(note.read_text(encoding="utf-8")))
-        return f"`puretalk {holder.command}` with process id {holder.pid}, since {holder.since}"
+        return Holder(**json.loads((data_dir / NOTE_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return "its process id is not known"
+        return None
+
+
+def find_overdue_run(data_dir: Path, deadline: float, now: datetime) -> str | None:
+    """A run that lives and has held the lock for longer than `deadline` seconds, in words; None where there is none."""
+    holder = read_holder(data_dir)
+    if holder is None or not deadline:
+        return None
+    try:
+        held = (now - datetime.fromisoformat(holder.since)).total_seconds()
+        os.kill(holder.pid, 0)
+    except PermissionError:
+        pass  # it lives, and belongs to another user
+    except (OSError, OverflowError, TypeError, ValueError):
+        return None
+    if held <= deadline:
+        return None
+    return (
+        f"`puretalk {holder.command}` with process id {holder.pid} has held the lock since {holder.since}, longer than "
+        f"run_deadline ({deadline:g} s) allows; no other run can publish before it ends"
+    )
