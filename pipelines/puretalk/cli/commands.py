@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from puretalk.cli.changes import changes
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -300,6 +301,9 @@ def explain(assistant: str, data_dir: Path | None, debug: bool) -> None:
     with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
         for line in explain_assistant(connection, assistant):
             click.echo(line)
+
+
+main.add_command(changes)
 
 
 @main.command()
