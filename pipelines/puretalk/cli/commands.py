@@ -353,6 +353,8 @@ def build(timing: bool, is_plan: bool, data_dir: Path | None, debug: bool) -> No
             click.echo(progress.run(lambda: str(plan_build(settings, listener=progress))))
             return
         report = progress.run(lambda: run_build(settings, listener=progress))
+    for warning in report.warnings:
+        click.echo(f"puretalk: {warning.removesuffix('.')}.", err=True)
     if timing:
         for model in report.models:
             click.echo(f"{model.seconds:8.3f} s  {model.outcome:9}  {model.name}")
