@@ -257,6 +257,12 @@ def test_a_broken_cursor_or_format_is_said_and_sends_nothing(warehouse: Warehous
     assert broken.endswith("notices.json cannot be read: remove it, and notices begin anew")
 
 
+def test_a_secret_that_is_no_text_is_a_line_in_the_log(told: Told, tmp_path: Path, receiver: Receiver) -> None:
+    warehouse = Warehouse(told, tmp_path, receiver, notify_secret="\udcff")
+    warehouse.publish_and_send(1)
+    assert warehouse.log() == ["the notice did not arrive: UnicodeEncodeError"]
+
+
 def many(count: int) -> News:
     moment = datetime(2026, 11, 23, tzinfo=UTC)
     each = (ChangedAssistant(Named(str(number), NASTY * 40), 1, False, {"prompt": 1}) for number in range(count))

@@ -38,7 +38,7 @@ def _guarded(settings: Settings, work: Callable[[Settings], str | None]) -> None
             trouble = work(settings) if is_mine else None  # the other run sends, or this one's successor
     except PuretalkError as error:
         trouble = error.message
-    except (OSError, duckdb.Error) as error:
+    except (OSError, ValueError, duckdb.Error) as error:
         trouble = type(error).__name__
     if trouble:
         append_event(settings, "notice", {"message": f"the notice did not arrive: {trouble}"})
