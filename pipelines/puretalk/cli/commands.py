@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from puretalk.cli import history
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -472,6 +473,9 @@ def _demo_settings(settings: Settings, data_dir: Path | None) -> Settings:
     if data_dir is not None or os.environ.get("PURETALK_DATA_DIR"):
         return settings
     return replace(settings, data_dir=settings.data_dir / "demo")
+
+
+history.register(main)
 
 
 def run() -> None:
