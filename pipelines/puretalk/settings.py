@@ -135,6 +135,7 @@ class Settings:
     retention: RetentionSettings = RetentionSettings()
     operations: OperationsSettings = OperationsSettings()
     audit: AuditSettings = AuditSettings()
+    git_dir: str = _setting("", "folder of the git repository of the prompts, which each sync continues")
     models_dir: str = _setting("", "folder of your own SQL models, built after the built-in ones")
 
     def locate(self, name: str) -> Path | None:

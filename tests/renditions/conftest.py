@@ -6,6 +6,6 @@ import pytest
 from support.history import Month, live_through_a_month
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def month(_empty_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Month:
     return live_through_a_month(tmp_path_factory.mktemp("month") / "puretalk.duckdb")

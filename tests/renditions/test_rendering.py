@@ -16,7 +16,9 @@ from puretalk.endpoints.assistants.flatten import flatten_assistant
 from puretalk.json_values import canonical_json
 from puretalk.renditions.rendering import make_slug, name_folder, render_files
 
-_TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.sampled_from("a \n\t-:#|'\"\\\r\x85\u2028\ufeff"))
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(
+    st.sampled_from("a \n\t-:#|'\"\\\r\x85\u2028\ufeff")
+)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
@@ -31,7 +33,12 @@ _STATES = st.recursive(
 )
 _CONFIGS = st.fixed_dictionaries(
     {"assistant_id": st.just("a")},
-    optional={"prompt": _VALUES, "begin_message": _VALUES, "llm_states": st.lists(_STATES, max_size=3) | _VALUES, "k": _VALUES},
+    optional={
+        "prompt": _VALUES,
+        "begin_message": _VALUES,
+        "llm_states": st.lists(_STATES, max_size=3) | _VALUES,
+        "k": _VALUES,
+    },
 ).flatmap(lambda config: st.dictionaries(_TEXTS, _VALUES, max_size=3).map(lambda more: {**more, **config}))
 
 
@@ -77,7 +84,10 @@ def test_prompt_md_is_exactly_the_prompt() -> None:
 
 
 def test_a_state_is_a_file_and_the_outline_holds_the_order() -> None:
-    tree = [{"name": "Hi", "prompt": "P\n", "children": [{"name": "hi"}, {"state_id": "s9", "children": []}, 7]}, {}]
+    tree: list[Any] = [
+        {"name": "Hi", "prompt": "P\n", "children": [{"name": "hi"}, {"state_id": "s9", "children": []}, 7]},
+        {},
+    ]
     files = render_files({"llm_states": tree})
     assert list(files) == ["config.yml", "states/hi-2.md", "states/hi.md", "states/s9.md", "states/state.md"]
     assert files["states/hi.md"] == b'---\nname: "Hi"\n---\nP\n'

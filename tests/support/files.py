@@ -10,7 +10,7 @@ import yaml
 
 def parse_files(files: Mapping[str, bytes]) -> dict[str, Any]:
     """The configuration that the files of a folder hold."""
-    config = yaml.load(files["config.yml"], Loader=yaml.CSafeLoader)
+    config: dict[str, Any] = yaml.load(files["config.yml"], Loader=yaml.CSafeLoader)
     for field, path in (("prompt", "prompt.md"), ("begin_message", "begin_message.md")):
         if path in files:
             assert field not in config, f"{field} is there twice"

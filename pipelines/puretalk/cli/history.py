@@ -11,6 +11,8 @@ import click
 from puretalk.cli.messages import explained_errors
 from puretalk.cli.options import load, settings_options
 from puretalk.cli.output import show_text
+from puretalk.errors import PuretalkError
+from puretalk.settings import Settings
 
 _AS_OF = click.option("--as-of", "as_of", metavar="TIME", help="At that moment: 2026-03-03 or 2026-03-03T10:15Z (UTC).")
 
@@ -46,7 +48,40 @@ def show(assistant: str, as_of: str | None, path: str | None, data_dir: Path | N
         _print(show_place(place, moment) if path is None else choose_file(place, path).decode())
 
 
+@click.command("git")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--with-secrets", is_flag=True, help="Write although the audit found what looks like a secret.")
+@settings_options
+def git_command(folder: Path, with_secrets: bool, data_dir: Path | None, debug: bool) -> None:
+    """Write the history as a git repository in DIR, or continue it: a commit for each moment of observation."""
+    from puretalk.readers.connection import connect
+    from puretalk.renditions.git_history import write_git_history
+
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
+        written = write_git_history(connection, folder, with_secrets=with_secrets)
+    if written.set_back:
+        click.echo(f"the warehouse was set back: {written.set_back} commits hold what it no longer knows; they stay")
+    click.echo(f"{written.commits} new commits in {folder}, now at {written.head or 'no commit'}")
+
+
+def continue_git(settings: Settings) -> PuretalkError | None:
+    """Continue the repository of the setting `git_dir` after a sync. Gives the error instead of raising it: the sync
+    has published, and its own outcome must be told too."""
+    from puretalk.readers.connection import connect
+    from puretalk.renditions.git_history import write_git_history
+
+    folder = settings.locate(settings.git_dir)
+    assert folder is not None
+    try:
+        with closing(connect(settings.data_dir)) as connection:
+            write_git_history(connection, folder)
+    except PuretalkError as error:
+        return error
+    return None
+
+
 def register(group: click.Group) -> None:
     """Add the commands of this file to the command line."""
-    for command in (show,):
+    for command in (show, git_command):
         group.add_command(command)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import duckdb
 
-#: Assistants at a moment. It reads the tables of the normalized layer only, and uses what DuckDB 1.4 has, because the client
-#: expands it: DuckDB 1.4 does not find the WITH of a macro that DuckDB 2.0 stored.
+#: Assistants at a moment. It reads the tables of the normalized layer only, and uses what DuckDB 1.4 has, because the
+#: client expands it: DuckDB 1.4 does not find the WITH of a macro that DuckDB 2.0 stored.
 FLEET_AS_OF = """
 CREATE OR REPLACE MACRO marts.fleet_as_of(moment) AS TABLE
 SELECT

@@ -58,7 +58,8 @@ def find_place(connection: duckdb.DuckDBPyConnection, assistant_id: str, moment:
     """The version of the assistant at the moment, also where it was deleted before (default: the last one). Raises
     ConfigurationError where no version is that old."""
     rows = connection.execute(
-        _PLACES + "WHERE versions.assistant_id = $id AND ($moment IS NULL OR epoch_us(versions.observed_at) <= $moment) "
+        _PLACES
+        + "WHERE versions.assistant_id = $id AND ($moment IS NULL OR epoch_us(versions.observed_at) <= $moment) "
         "ORDER BY versions.observed_at DESC LIMIT 1",
         {"id": assistant_id, "moment": None if moment is None else microseconds(moment)},
     ).fetchall()
