@@ -26,6 +26,15 @@ def test_show_prints_the_files_and_one_file_exactly(synced_data: Path, tmp_path:
     assert ask("show", assistant_id, "--file", "../x").exit_code == 2
 
 
+def test_a_restore_plan_is_printed_and_nothing_is_sent(synced_data: Path, tmp_path: Path, account: Account) -> None:
+    ask = CommandLine(synced_data, tmp_path).in_this_process
+    key = account.live_ids()[0]
+    planned = ask("restore-plan", key, "--as-of", "2999-01-01")
+    assert (planned.exit_code, planned.error) == (0, "")
+    assert planned.output.endswith("puretalk sends nothing.\n\nNothing differs.\n")
+    assert ask("restore-plan", key, "--as-of", "1999-01-01").exit_code == 4
+
+
 def test_a_sync_continues_the_repository_and_says_13_where_git_refuses(
     synced_data: Path, tmp_path: Path, account: Account, api: DemoApi
 ) -> None:

@@ -1,4 +1,4 @@
-"""The commands for the people who own the prompts: `show`, `git`, `diff`, `restore-plan`."""
+"""The commands for the people who own the prompts: `show`, `git`, `restore-plan`."""
 
 from __future__ import annotations
 
@@ -65,6 +65,25 @@ def git_command(folder: Path, with_secrets: bool, data_dir: Path | None, debug: 
     click.echo(f"{written.commits} new commits in {folder}, now at {written.head or 'no commit'}")
 
 
+@click.command("restore-plan")
+@click.argument("assistant")
+@click.option("--as-of", "as_of", metavar="TIME", required=True, help="The moment to return to (UTC).")
+@settings_options
+def restore_plan(assistant: str, as_of: str, data_dir: Path | None, debug: bool) -> None:
+    """Print what to type back into PureTalk so that ASSISTANT is what it was. Sends nothing."""
+    from puretalk.readers.assistants import find_assistant
+    from puretalk.readers.connection import connect
+    from puretalk.readers.moments import parse_moment
+    from puretalk.renditions.places import find_place
+    from puretalk.renditions.restore_plan import describe_plan, plan_restore
+
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
+        moment, assistant_id = parse_moment(as_of), find_assistant(connection, assistant)
+        plan = plan_restore(find_place(connection, assistant_id), find_place(connection, assistant_id, moment))
+        _print("\n".join(describe_plan(plan, moment)) + "\n")
+
+
 def continue_git(settings: Settings) -> PuretalkError | None:
     """Continue the repository of the setting `git_dir` after a sync. Gives the error instead of raising it: the sync
     has published, and its own outcome must be told too."""
@@ -83,5 +102,5 @@ def continue_git(settings: Settings) -> PuretalkError | None:
 
 def register(group: click.Group) -> None:
     """Add the commands of this file to the command line."""
-    for command in (show, git_command):
+    for command in (show, git_command, restore_plan):
         group.add_command(command)
