@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from support.clients import python_with_duckdb
 from support.history import Month
+from support.storm import settings_for
 
 import puretalk
+from puretalk.demo import DemoApi
 from puretalk.errors import UsageError
 from puretalk.renditions.places import find_place, read_fleet
+from puretalk.sync.run import run_sync
+from puretalk.warehouse import work_file
 
 
 def replay(month: Month, moment: Any) -> dict[str, Any]:
@@ -73,6 +79,44 @@ def test_a_single_assistant_is_found_after_its_deletion_too(month: Month) -> Non
             assert place.ended_at is not None
             last = [records[assistant_id] for _, records in month.seen if assistant_id in records][-1]
             assert own(place.config) == plain(last)
+
+
+_OLD_CLIENT = """
+import duckdb, sys
+direct = duckdb.connect(sys.argv[1], read_only=True)
+print(duckdb.__version__)
+print(direct.execute("SELECT count(*) FROM marts.fleet_as_of(TIMESTAMP '2999-01-01')").fetchone()[0])
+print(direct.execute("SELECT count(*) FROM puretalk.marts.fleet_as_of('1999-01-01')").fetchone()[0])
+attached = duckdb.connect()
+attached.execute(f"ATTACH '{sys.argv[1]}' AS pt (READ_ONLY)")
+attached.execute("USE pt")
+print(attached.execute("SELECT count(*) FROM pt.marts.fleet_as_of(DATE '2999-01-01')").fetchone()[0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["1.4", "1.5", None])
+def test_every_duckdb_from_1_4_on_expands_the_macro(synced_data: Path, version: str | None) -> None:
+    command, environment = python_with_duckdb(version)
+    ended = subprocess.run(
+        [*command, "-c", _OLD_CLIENT, str(synced_data / "puretalk.duckdb")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, *counts = ended.stdout.split()
+    assert found.startswith(version or "2.")
+    assert counts == ["7", "0", "7"]
+
+
+def test_a_compacted_snapshot_and_a_later_sync_keep_the_macro(
+    synced_data: Path, tmp_path: Path, api: DemoApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_file, "_COMPACT_SIZE", 0)
+    monkeypatch.setattr(work_file, "_COMPACT_SHARE", -1)
+    run_sync(settings_for(tmp_path, api.base_url))
+    assert len(puretalk.fleet_as_of("2999-01-01", data_dir=synced_data)) == 7
 
 
 def test_python_asks_for_a_moment(synced_data: Path) -> None:

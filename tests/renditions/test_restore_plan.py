@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.history import Month
 
@@ -41,6 +41,7 @@ _CONFIGS = st.dictionaries(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(_CONFIGS, _CONFIGS)
 def test_a_plan_leads_from_any_version_to_any_other(now: dict[str, Any], then: dict[str, Any]) -> None:
     assert json.dumps(apply(plan_restore(place(now), place(then))), sort_keys=True) == json.dumps(then, sort_keys=True)

@@ -1,10 +1,12 @@
-"""The commands for the people who own the prompts: `show`, `git`, `restore-plan`."""
+"""The commands for the people who own the prompts: `show`, `git`, `diff`, `restore-plan`."""
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,9 @@ from puretalk.cli.options import load, settings_options
 from puretalk.cli.output import show_text
 from puretalk.errors import PuretalkError
 from puretalk.settings import Settings
+
+if TYPE_CHECKING:
+    from puretalk.renditions.diff_text import DiffFormat
 
 _AS_OF = click.option("--as-of", "as_of", metavar="TIME", help="At that moment: 2026-03-03 or 2026-03-03T10:15Z (UTC).")
 
@@ -65,6 +70,32 @@ def git_command(folder: Path, with_secrets: bool, data_dir: Path | None, debug: 
     click.echo(f"{written.commits} new commits in {folder}, now at {written.head or 'no commit'}")
 
 
+@click.command()
+@click.argument("old", metavar="A")
+@click.argument("new", metavar="B")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="Form.",
+)
+@settings_options
+def diff(old: str, new: str, form: DiffFormat, data_dir: Path | None, debug: bool) -> None:
+    """Print what differs between A and B: word by word on a terminal, as a unified diff elsewhere.
+
+    Each is a data directory (of another account, for example), the id of a snapshot, a time, or an assistant.
+    """
+    from puretalk.renditions.comparison import compare_sides, read_side
+    from puretalk.renditions.diff_text import render_diff
+
+    settings = load(data_dir, debug=debug)
+    with explained_errors(settings, debug=debug):
+        comparison = compare_sides(read_side(old, settings.data_dir), read_side(new, settings.data_dir))
+        _print(render_diff(comparison, form, has_colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+
+
 @click.command("restore-plan")
 @click.argument("assistant")
 @click.option("--as-of", "as_of", metavar="TIME", required=True, help="The moment to return to (UTC).")
@@ -102,5 +133,5 @@ def continue_git(settings: Settings) -> PuretalkError | None:
 
 def register(group: click.Group) -> None:
     """Add the commands of this file to the command line."""
-    for command in (show, git_command, restore_plan):
+    for command in (show, git_command, diff, restore_plan):
         group.add_command(command)
