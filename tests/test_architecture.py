@@ -28,12 +28,13 @@ ROOMS = [
     ("renditions",),
     ("operations",),
     ("dashboard",),
+    ("notices",),
     ("cli",),
 ]
 
 #: Libraries that only some rooms, or some files of a room, may import.
 LIBRARIES = {
-    "httpx": {"api/origin.py", "api/transport.py"},
+    "httpx": {"api/origin.py", "api/transport.py", "notices/delivery.py"},
     "tenacity": {"api/retries.py"},
     "dlt": {"sync/source.py", "sync/destination.py"},
     "pyarrow": {"warehouse", "sync/source.py", "dashboard", "readers/results.py"},

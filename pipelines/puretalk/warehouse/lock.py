@@ -55,6 +55,21 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
         lock.release()
 
 
+@contextlib.contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock of this file if nobody else does; whether it is held. Raises OSError when there can be no file."""
+    lock = FileLock(path, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def forget_holder(data_dir: Path) -> None:
     """Remove this process's note before it ends without releasing the lock, which the kernel then does."""
     note = data_dir / NOTE_NAME
