@@ -25,6 +25,7 @@ ROOMS = [
     ("models",),
     ("sync",),
     ("readers",),
+    ("renditions",),
     ("operations",),
     ("dashboard",),
     ("notices",),
@@ -97,7 +98,7 @@ def test_a_library_is_known_only_where_it_belongs() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert puretalk.__all__ == ["__version__", "connect", "puretalk_source", "read", "table"]
+    assert puretalk.__all__ == ["__version__", "connect", "fleet_as_of", "puretalk_source", "read", "table"]
     assert dir(puretalk) == sorted(puretalk.__all__)
     for name in puretalk.__all__:
         assert getattr(puretalk, name) is not None

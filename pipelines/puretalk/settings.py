@@ -146,6 +146,7 @@ class Settings:
     operations: OperationsSettings = OperationsSettings()
     notice: NoticeSettings = NoticeSettings()
     audit: AuditSettings = AuditSettings()
+    git_dir: str = _setting("", "folder of the git repository of the prompts, which each sync continues")
     models_dir: str = _setting("", "folder of your own SQL models, built after the built-in ones")
 
     def locate(self, name: str) -> Path | None:

@@ -1,6 +1,7 @@
 """The command line: it parses, calls and prints. `run` is the entry point of the installed `puretalk`.
 
 commands       a function for each command
+history        `show`, `git`, `diff` and `restore-plan`
 options        options and arguments that several commands share, and log lines for `-v`
 output         where a result goes: a file, a terminal or its pager, another program
 prompt         the prompt of `puretalk sql`

@@ -8,13 +8,14 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from puretalk.cli import history
 from puretalk.cli.changes import changes
 from puretalk.cli.messages import (
     describe_outcome,
@@ -140,6 +141,16 @@ def sync(
             from puretalk.dashboard import write_dashboard
 
             write_dashboard(outcome.snapshot, settings.data_dir / "dashboard.html")
+    git_failure = history.continue_git(settings) if settings.git_dir and not demo else None
+    if git_failure is not None:
+        reports.report_failure(
+            settings,
+            type(git_failure).__name__,
+            scrub(git_failure.message, settings),
+            git_failure.exit_code,
+            outcome.seconds,
+            outcome.run.run_id,
+        )
     if as_json:
         summary = {
             **vars(outcome.run),
@@ -149,7 +160,7 @@ def sync(
             "tables": outcome.row_counts,
             "warnings": outcome.warnings,
             "seconds": round(outcome.seconds, 3),
-            "exit_code": outcome.exit_code,
+            "exit_code": outcome.exit_code or (git_failure.exit_code if git_failure else 0),
         }
         if timing:
             summary["steps"] = reports.round_steps(progress.durations)
@@ -159,6 +170,9 @@ def sync(
     if timing and not as_json:
         click.echo("\n".join(describe_steps(progress.durations)))
     print_verdict(outcome)
+    with suppress(SystemExit) if outcome.exit_code else nullcontext(), explained_errors(settings, debug=debug):
+        if git_failure is not None:
+            raise git_failure
     sys.exit(outcome.exit_code)
 
 
@@ -482,6 +496,9 @@ def _demo_settings(settings: Settings, data_dir: Path | None) -> Settings:
     if data_dir is not None or os.environ.get("PURETALK_DATA_DIR"):
         return settings
     return replace(settings, data_dir=settings.data_dir / "demo")
+
+
+history.register(main)
 
 
 def run() -> None:

@@ -14,6 +14,7 @@ import contextlib
 import difflib
 import warnings
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pandas as pd
 
 from puretalk.database import OFFLINE, quote_name
 from puretalk.errors import ConfigurationError, WarehouseError
+from puretalk.readers.moments import parse_moment
 from puretalk.readers.published import find_snapshot
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
 
@@ -62,6 +64,13 @@ def table(name: str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
     """A whole table or view: "assistants", or with its schema, "marts.dim_assistants". Raises ConfigurationError."""
     with contextlib.closing(connect(data_dir)) as connection:
         return to_frame(connection.execute(f"SELECT * FROM {quote_name(*find_relation(connection, name))}"))
+
+
+def fleet_as_of(moment: datetime | str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
+    """Every assistant that was live at the moment, as it was then: `marts.fleet_as_of`. A moment without a time zone is
+    UTC. Raises UsageError for a text that is no time."""
+    text = moment if isinstance(moment, str) else moment.isoformat()
+    return read("SELECT * FROM marts.fleet_as_of(?) ORDER BY assistant_id", [parse_moment(text)], data_dir=data_dir)
 
 
 def find_relation(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str, str]:
