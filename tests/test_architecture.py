@@ -25,6 +25,7 @@ ROOMS = [
     ("models",),
     ("sync",),
     ("readers",),
+    ("replication",),
     ("operations",),
     ("dashboard",),
     ("cli",),
@@ -34,8 +35,8 @@ ROOMS = [
 LIBRARIES = {
     "httpx": {"api/origin.py", "api/transport.py"},
     "tenacity": {"api/retries.py"},
-    "dlt": {"sync/source.py", "sync/destination.py"},
-    "pyarrow": {"warehouse", "sync/source.py", "dashboard", "readers/results.py"},
+    "dlt": {"sync/source.py", "sync/destination.py", "replication/engine.py"},
+    "pyarrow": {"warehouse", "replication", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
     "rich": {"cli/progress.py"},

@@ -28,6 +28,7 @@ from puretalk.cli.messages import (
 )
 from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
 from puretalk.cli.output import choose_format, put_result, write_file
+from puretalk.cli.replication import replicate_after_sync, replicate_command
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
 from puretalk.readers.formats import FORMATS, Format
 from puretalk.release import VERSION
@@ -67,6 +68,9 @@ def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
 @click.version_option(VERSION, prog_name="puretalk")
 def main() -> None:
     """Sync a PureTalk AI account into a DuckDB warehouse, and read it."""
+
+
+main.add_command(replicate_command)
 
 
 @main.command(epilog=explain_exit_codes())
@@ -135,6 +139,10 @@ def sync(
             from puretalk.dashboard import write_dashboard
 
             write_dashboard(outcome.snapshot, settings.data_dir / "dashboard.html")
+    exit_code = outcome.exit_code
+    if not demo:
+        replicated = replicate_after_sync(settings)
+        exit_code = exit_code or replicated
     if as_json:
         summary = {
             **vars(outcome.run),
@@ -144,7 +152,7 @@ def sync(
             "tables": outcome.row_counts,
             "warnings": outcome.warnings,
             "seconds": round(outcome.seconds, 3),
-            "exit_code": outcome.exit_code,
+            "exit_code": exit_code,
         }
         if timing:
             summary["steps"] = reports.round_steps(progress.durations)
@@ -154,7 +162,7 @@ def sync(
     if timing and not as_json:
         click.echo("\n".join(describe_steps(progress.durations)))
     print_verdict(outcome)
-    sys.exit(outcome.exit_code)
+    sys.exit(exit_code)
 
 
 @main.command()

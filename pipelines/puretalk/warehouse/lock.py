@@ -55,6 +55,22 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
         lock.release()
 
 
+@contextlib.contextmanager
+def hold_replication_lock(data_dir: Path) -> Iterator[None]:
+    """Hold a lock that excludes another replication, and no sync. Raises WarehouseBusyError."""
+    lock = FileLock(data_dir / "replicate.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise WarehouseBusyError("another replication is at work") from None
+    except OSError as error:
+        raise WarehouseError(f"the lock {data_dir / 'replicate.lock'} cannot be taken: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def forget_holder(data_dir: Path) -> None:
     """Remove this process's note before it ends without releasing the lock, which the kernel then does."""
     note = data_dir / NOTE_NAME
