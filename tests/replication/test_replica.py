@@ -153,7 +153,7 @@ def test_postgres_has_keys_comments_types_and_a_role_that_only_reads(
         "AND column_name IN ('name', 'updated_at', 'extra', 'voice_boost') ORDER BY column_name"
     ) == [("jsonb",), ("character varying",), ("timestamp with time zone",), ("boolean",)]
     [(described,)] = select("SELECT obj_description('puretalk.assistants'::regclass)")
-    assert described.startswith("One row: an assistant ever seen")
+    assert described.startswith("One row: an assistant that a sync has ever seen")
     select("DROP ROLE IF EXISTS bi")
     select("CREATE ROLE bi")
     for dataset in ("puretalk", "puretalk_marts"):

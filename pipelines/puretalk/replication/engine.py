@@ -60,7 +60,8 @@ class Engine:
                 action="Name a destination with SQL: docs/engines.md.",
             )
         self._client: SqlClientBase[Any] = pipeline.sql_client()
-        self._has_transactions = self._client.capabilities.supports_transactions
+        # None where dlt does not say: PostgreSQL and DuckDB, which have them.
+        self._has_transactions = self._client.capabilities.supports_transactions is not False
 
     @property
     def refuses_nul(self) -> bool:
