@@ -45,7 +45,7 @@ coverage:
 	$(MAKE) test COVERAGE=1
 
 # The long storms of changes, faults and kills; CI runs them too.
-storm: .venv/ready .venv/old-duckdb .venv/dbt/ready .venv/clients/ready
+storm: .venv/ready .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.
@@ -133,6 +133,14 @@ CLIENTS := tests/readers/clients
 		&& cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/client.mjs .venv/clients/node \
 		&& timeout 180 npm install --prefix .venv/clients/node --no-audit --no-fund --loglevel=error --fetch-retries=0 \
 		>/dev/null || { echo "npm installs no client here: its test is skipped" >&2; rm -rf .venv/clients/node; }; fi
+	@touch $@
+
+# Apache Superset. Its lock is for Python 3.11: it needs pandas 2.1, which has no wheel for 3.13.
+.venv/superset/ready: .venv/ready tests/readers/superset.lock
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+		$(BIN)/python -m venv --clear .venv/superset && .venv/superset/bin/python -m pip install --quiet --no-compile \
+		--require-hashes --no-deps -r tests/readers/superset.lock; \
+		else echo "Superset needs Python 3.11 here: its test is skipped" >&2; mkdir -p .venv/superset; fi
 	@touch $@
 
 clean:

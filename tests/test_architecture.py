@@ -28,12 +28,13 @@ ROOMS = [
     ("replication",),
     ("operations",),
     ("dashboard",),
+    ("notices",),
     ("cli",),
 ]
 
 #: Libraries that only some rooms, or some files of a room, may import.
 LIBRARIES = {
-    "httpx": {"api/origin.py", "api/transport.py"},
+    "httpx": {"api/origin.py", "api/transport.py", "notices/delivery.py"},
     "tenacity": {"api/retries.py"},
     "dlt": {"sync/source.py", "sync/destination.py", "replication/engine.py"},
     "pyarrow": {"warehouse", "replication", "sync/source.py", "dashboard", "readers/results.py"},

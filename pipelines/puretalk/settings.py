@@ -106,6 +106,16 @@ class OperationsSettings:
 
 
 @dataclass(frozen=True)
+class NoticeSettings:
+    """Whom a run tells what changed: docs/notices.md. `repr` shows neither the address nor the secret."""
+
+    notify_url: str = _setting("", "webhook that gets the news after a publish; https only, or loopback", repr=False)
+    notify_format: str = _setting("json", "what the webhook understands: json, slack or teams")
+    notify_secret: str = _setting("", "secret that notices are signed with (HMAC-SHA256)", repr=False)
+    notify_texts: int = _setting(0, "1: notices also quote what changed, prompts too", minimum=0)
+
+
+@dataclass(frozen=True)
 class AuditSettings:
     """What the audit takes for right."""
 
@@ -148,6 +158,7 @@ class Settings:
     storage: StorageSettings = StorageSettings()
     retention: RetentionSettings = RetentionSettings()
     operations: OperationsSettings = OperationsSettings()
+    notice: NoticeSettings = NoticeSettings()
     audit: AuditSettings = AuditSettings()
     replication: ReplicationSettings = ReplicationSettings()
     models_dir: str = _setting("", "folder of your own SQL models, built after the built-in ones")

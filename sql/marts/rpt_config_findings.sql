@@ -57,6 +57,7 @@ entries as (
 acceptances as (
     select
         findings.finding_id,
+        entries.position as accepted_entry,
         entries.reason as accepted_reason,
         entries.accepted_until
     from findings
@@ -88,6 +89,7 @@ select
     acceptances.accepted_reason,
 
     rules.severity_rank,
+    acceptances.accepted_entry,
 
     acceptances.finding_id is not null as is_accepted,
 

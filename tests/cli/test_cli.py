@@ -473,6 +473,21 @@ def test_a_wrong_file_of_accepted_findings_is_said_before_anything_is_read(tmp_p
     assert api.requests == []
 
 
+@pytest.mark.slow
+def test_a_build_names_the_accepted_findings_that_fit_nothing_and_a_sync_does_not(tmp_path: Path, api: DemoApi) -> None:
+    command = CommandLine(tmp_path / "data", tmp_path, api)
+    command("sync")
+    rule = command(
+        "query", "--format", "csv", "SELECT min(rule) AS rule FROM marts.rpt_config_findings"
+    ).output.split()[1]
+    accepted = tmp_path / "accepted.yml"
+    accepted.write_text(f"- {{rule: {rule}, assistant: Nobody, reason: r}}\n- {{rule: {rule}, reason: r}}\n")
+    assert command("sync", PURETALK_ACCEPTED_FINDINGS=str(accepted)).error == ""
+    ended = command("build", PURETALK_ACCEPTED_FINDINGS=str(accepted))
+    expected = f"puretalk: accepted_findings: entry 1 ({rule}, Nobody) accepts no finding.\n"
+    assert (ended.exit_code, ended.error) == (0, expected)
+
+
 def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path: Path) -> None:
     command = CommandLine(tmp_path, tmp_path)
     assert "Traceback" not in command("sync").error

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.storm
 
 #: An environment of its own: `make .venv/clients/ready`.
 CLIENTS = Path(sys.prefix) / "clients"
+#: Superset needs versions of its own: `make .venv/superset/ready`.
+SUPERSET = Path(sys.prefix) / "superset"
 PYTHON_CLIENTS = ("duckdb-engine", "duckdb-sqlalchemy", "ibis", "polars", "pandas", "adbc", "duckdb-cli")
 
 
@@ -55,19 +57,26 @@ def api(account: Account) -> Iterator[DemoApi]:
 def start(kind: str, database: Path) -> Client:
     if kind == "node":
         return Client("node", str(CLIENTS / "node" / "client.mjs"), str(database))
+    if kind == "superset":
+        folder = database.parents[1] / "superset"
+        folder.mkdir()
+        script = Path(__file__).parent / "clients" / "superset_client.py"
+        return Client(str(SUPERSET / "bin" / "python"), "-W", "ignore", str(script), str(folder), str(database))
     return Client(
         str(CLIENTS / "bin" / "python"),
         *("-W", "ignore", str(Path(__file__).parent / "clients" / "client.py"), kind, str(database)),
     )
 
 
-@pytest.mark.parametrize("kinds", [PYTHON_CLIENTS, ("node",)], ids=["python", "node"])
+@pytest.mark.parametrize("kinds", [PYTHON_CLIENTS, ("node",), ("superset",)], ids=["python", "node", "superset"])
 def test_stored_names_hold_in_every_client_across_publishes(
     tmp_path: Path, account: Account, api: DemoApi, kinds: tuple[str, ...]
 ) -> None:
     assert CLIENTS.is_dir(), "there are no clients in the environment: run `make .venv/clients/ready`"
     if "node" in kinds and not (CLIENTS / "node" / "node_modules").is_dir():
         pytest.skip("npm could not install the client for Node")
+    if "superset" in kinds and sys.version_info[:2] != (3, 11):
+        pytest.skip("Superset's environment is locked for Python 3.11")
     settings = settings_for(tmp_path, api.base_url)
     database = settings.data_dir / "puretalk.duckdb"
     run_sync(settings)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from puretalk.cli.changes import changes
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -32,7 +33,7 @@ from puretalk.cli.replication import replicate_after_sync, replicate_command
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
 from puretalk.readers.formats import FORMATS, Format
 from puretalk.release import VERSION
-from puretalk.settings import Settings
+from puretalk.settings import NoticeSettings, Settings
 
 if TYPE_CHECKING:
     from puretalk.cli.progress import Progress
@@ -107,6 +108,7 @@ def sync(
     Prints nothing without a terminal when all is well. Readers keep the old snapshot until the new one is published.
     """
     from puretalk.cli.progress import Progress
+    from puretalk.notices import begin_notices, send_notices
     from puretalk.operations import reports
     from puretalk.sync.options import SyncOptions
     from puretalk.sync.run import run_sync
@@ -115,12 +117,15 @@ def sync(
     if demo:  # a folder of its own, and no report to those who watch over the real warehouse
         settings = _demo_settings(settings, data_dir)
         settings = replace(settings, operations=replace(settings.operations, ping_url="", metrics_file=""))
+        settings = replace(settings, notice=NoticeSettings())
     options = SyncOptions(full_refresh, accept_deletions, wait, keep_work)
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
+        begin_notices(chosen)
         outcome = run_sync(chosen, options, listener=progress)
         progress.end_step()
         reports.report_success(chosen, outcome, steps=progress.durations)
+        send_notices(chosen)
         return outcome
 
     with (
@@ -310,6 +315,9 @@ def explain(assistant: str, data_dir: Path | None, debug: bool) -> None:
             click.echo(line)
 
 
+main.add_command(changes)
+
+
 @main.command()
 @settings_options
 def snapshots(data_dir: Path | None, debug: bool) -> None:
@@ -353,6 +361,8 @@ def build(timing: bool, is_plan: bool, data_dir: Path | None, debug: bool) -> No
             click.echo(progress.run(lambda: str(plan_build(settings, listener=progress))))
             return
         report = progress.run(lambda: run_build(settings, listener=progress))
+    for warning in report.warnings:
+        click.echo(f"puretalk: {warning.removesuffix('.')}.", err=True)
     if timing:
         for model in report.models:
             click.echo(f"{model.seconds:8.3f} s  {model.outcome:9}  {model.name}")

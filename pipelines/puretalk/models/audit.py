@@ -7,7 +7,7 @@ did not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -68,6 +68,19 @@ def read_audit(settings: Settings) -> Audit:
     """What the settings tell the audit. Raises ConfigurationError, which names the file and the entry."""
     path = settings.locate(settings.audit.accepted_findings)
     return Audit(settings.audit.known_variable_names, read_accepted(path) if path is not None else ())
+
+
+def find_idle_entries(connection: duckdb.DuckDBPyConnection, accepted: Sequence[Acceptance]) -> list[str]:
+    """A sentence for each entry that accepts no finding of the build: a misspelled name, or a finding that is gone."""
+    columns = "SELECT 1 FROM duckdb_columns() WHERE schema_name = 'marts' AND table_name = 'rpt_config_findings'"
+    if not accepted or not connection.execute(f"{columns} AND column_name = 'accepted_entry'").fetchall():
+        return []  # people may put a model of their own in its place
+    used = connection.execute("SELECT DISTINCT accepted_entry FROM marts.rpt_config_findings").fetchall()
+    return [
+        f"accepted_findings: entry {number} ({one.rule}, {one.assistant or 'all assistants'}) accepts no finding"
+        for number, one in enumerate(accepted, 1)
+        if (number,) not in used
+    ]
 
 
 def read_accepted(path: Path) -> tuple[Acceptance, ...]:

@@ -18,7 +18,7 @@ import duckdb
 from puretalk.database import quote_name
 from puretalk.errors import CheckFailedError
 from puretalk.listener import SILENT, Listener, Step
-from puretalk.models.audit import Audit
+from puretalk.models.audit import Audit, find_idle_entries
 from puretalk.models.changes import Changes, Note, read_note, remove_note, write_note
 from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_sources
 from puretalk.models.comments import write_comments
@@ -110,6 +110,7 @@ def build_models(
     )
     warnings = [result.message for result in results if result.failed]
     warnings += warn_of_old_sources(connection, project.properties)
+    warnings += find_idle_entries(connection, audit.accepted)
     return BuildReport(steps, tuple(results), tuple(warnings))
 
 

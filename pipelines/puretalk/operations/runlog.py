@@ -32,7 +32,8 @@ def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, 
     """Append one line to the log of the day and remove the files of days that are no longer kept. Never raises."""
     now = now or datetime.now(UTC)
     line = {"time": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}", "event": event, **content}
-    secrets = [secret for secret in (settings.api.api_key, settings.operations.ping_url) if secret]
+    own = (settings.operations.ping_url, settings.notice.notify_url, settings.notice.notify_secret)
+    secrets = [secret for secret in (settings.api.api_key, *own) if secret]
     text = json.dumps(_scrub(line, secrets), ensure_ascii=False, default=str)
     with contextlib.suppress(OSError):
         folder = log_folder(settings.data_dir)

@@ -56,19 +56,30 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
 
 
 @contextlib.contextmanager
-def hold_replication_lock(data_dir: Path) -> Iterator[None]:
-    """Hold a lock that excludes another replication, and no sync. Raises WarehouseBusyError."""
-    lock = FileLock(data_dir / "replicate.lock", mode=0o600)
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock of this file if nobody else does; whether it is held. Raises OSError when there can be no file."""
+    lock = FileLock(path, mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise WarehouseBusyError("another replication is at work") from None
-    except OSError as error:
-        raise WarehouseError(f"the lock {data_dir / 'replicate.lock'} cannot be taken: {error.strerror}") from error
+        yield False
+        return
     try:
-        yield
+        yield True
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def hold_replication_lock(data_dir: Path) -> Iterator[None]:
+    """Hold a lock that excludes another replication, and no sync. Raises WarehouseBusyError."""
+    try:
+        with try_lock(data_dir / "replicate.lock") as is_held:
+            if not is_held:
+                raise WarehouseBusyError("another replication is at work")
+            yield
+    except OSError as error:
+        raise WarehouseError(f"the lock {data_dir / 'replicate.lock'} cannot be taken: {error.strerror}") from error
 
 
 def forget_holder(data_dir: Path) -> None:
