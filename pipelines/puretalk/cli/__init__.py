@@ -8,6 +8,7 @@ prompt         the prompt of `puretalk sql`
 messages       what people and programs are told: failures, outcomes, status
 progress       the bar of a run, and how a signal ends it
 demonstration  `puretalk demo`
+replication    `puretalk replicate`, also after a sync
 """
 
 from puretalk.cli.commands import run

@@ -30,6 +30,7 @@ from puretalk.cli.messages import (
 )
 from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
 from puretalk.cli.output import choose_format, put_result, write_file
+from puretalk.cli.replication import replicate_after_sync, replicate_command
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
 from puretalk.readers.formats import FORMATS, Format
 from puretalk.release import VERSION
@@ -69,6 +70,9 @@ def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
 @click.version_option(VERSION, prog_name="puretalk")
 def main() -> None:
     """Sync a PureTalk AI account into a DuckDB warehouse, and read it."""
+
+
+main.add_command(replicate_command)
 
 
 @main.command(epilog=explain_exit_codes())
@@ -151,6 +155,10 @@ def sync(
             outcome.seconds,
             outcome.run.run_id,
         )
+    exit_code = outcome.exit_code or (git_failure.exit_code if git_failure else 0)
+    if not demo:
+        replicated = replicate_after_sync(settings)
+        exit_code = exit_code or replicated
     if as_json:
         summary = {
             **vars(outcome.run),
@@ -160,7 +168,7 @@ def sync(
             "tables": outcome.row_counts,
             "warnings": outcome.warnings,
             "seconds": round(outcome.seconds, 3),
-            "exit_code": outcome.exit_code or (git_failure.exit_code if git_failure else 0),
+            "exit_code": exit_code,
         }
         if timing:
             summary["steps"] = reports.round_steps(progress.durations)
@@ -170,10 +178,10 @@ def sync(
     if timing and not as_json:
         click.echo("\n".join(describe_steps(progress.durations)))
     print_verdict(outcome)
-    with suppress(SystemExit) if outcome.exit_code else nullcontext(), explained_errors(settings, debug=debug):
+    with suppress(SystemExit), explained_errors(settings, debug=debug):
         if git_failure is not None:
             raise git_failure
-    sys.exit(outcome.exit_code)
+    sys.exit(exit_code)
 
 
 @main.command()

@@ -9,14 +9,15 @@ from pathlib import Path
 
 
 @contextmanager
-def isolated_dlt(folder: Path) -> Iterator[None]:
-    """While it lasts, dlt finds no settings but these, sends nothing, and writes nothing outside of `folder`.
+def isolated_dlt(folder: Path, *, project_dir: Path | None = None) -> Iterator[None]:
+    """While it lasts, dlt finds no settings but these, sends nothing, and writes nothing outside of `folder`. With a
+    `project_dir`, it finds the settings in its .dlt/ too.
 
     The .dlt/ of the folder or the HOME that a scheduler starts in is not meant for a sync. Enter it before dlt is
     imported. The environment of the caller is restored at the end.
     """
     ours = {
-        "DLT_PROJECT_DIR": str(folder),
+        "DLT_PROJECT_DIR": str(project_dir or folder),
         "DLT_DATA_DIR": str(folder),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "CRITICAL",

@@ -70,6 +70,18 @@ def try_lock(path: Path) -> Iterator[bool]:
         lock.release()
 
 
+@contextlib.contextmanager
+def hold_replication_lock(data_dir: Path) -> Iterator[None]:
+    """Hold a lock that excludes another replication, and no sync. Raises WarehouseBusyError."""
+    try:
+        with try_lock(data_dir / "replicate.lock") as is_held:
+            if not is_held:
+                raise WarehouseBusyError("another replication is at work")
+            yield
+    except OSError as error:
+        raise WarehouseError(f"the lock {data_dir / 'replicate.lock'} cannot be taken: {error.strerror}") from error
+
+
 def forget_holder(data_dir: Path) -> None:
     """Remove this process's note before it ends without releasing the lock, which the kernel then does."""
     note = data_dir / NOTE_NAME
