@@ -26,7 +26,12 @@ def isolated_dlt(folder: Path, *, project_dir: Path | None = None) -> Iterator[N
     The .dlt/ of the folder or the HOME that a scheduler starts in is not meant for a sync. Enter it before dlt is
     imported. The environment of the caller is restored at the end.
     """
-    ours = {"DLT_PROJECT_DIR": str(project_dir or folder), "DLT_DATA_DIR": str(folder), **SETTINGS}
+    ours = {
+        "DLT_PROJECT_DIR": str(project_dir or folder),
+        "DLT_DATA_DIR": str(folder),
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own keeps memory that it does not use
+        **SETTINGS,
+    }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     try:
