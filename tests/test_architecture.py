@@ -27,7 +27,7 @@ ROOMS = [
     ("readers",),
     ("operations",),
     ("dashboard",),
-    ("notices",),
+    ("model_context", "notices"),
     ("cli",),
 ]
 
@@ -39,6 +39,7 @@ LIBRARIES = {
     "pyarrow": {"warehouse", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
+    "mcp": {"model_context/server.py"},
     "rich": {"cli/progress.py"},
     "jinja2": {"dashboard", "models/dictionary.py"},
     "filelock": {"warehouse/lock.py"},

@@ -1,6 +1,6 @@
 """The command line: it parses, calls and prints. `run` is the entry point of the installed `puretalk`.
 
-commands       a function for each command
+commands       a function for each command, but `changes`, in a file of its own, and `mcp`, in model_context
 options        options and arguments that several commands share, and log lines for `-v`
 output         where a result goes: a file, a terminal or its pager, another program
 prompt         the prompt of `puretalk sql`
