@@ -30,7 +30,7 @@ help:
 demo: .venv/ready
 	@$(BIN)/puretalk demo
 
-test: .venv/ready .venv/browser .venv/old-duckdb
+test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres
 	$(if $(COVERAGE),$(BIN)/coverage erase)
 	$(PYTEST) -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not storm" $(T)
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
@@ -104,6 +104,11 @@ endif
 # The browser tests drive Debian's chromium.
 .venv/browser: .venv/ready
 	@command -v chromium >/dev/null 2>&1 || .ci/apt chromium
+	@touch $@
+
+# Debian's PostgreSQL, which the tests of replicas start on loopback.
+.venv/postgres: .venv/ready
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || .ci/apt postgresql
 	@touch $@
 
 # Old DuckDB clients that read published snapshots; each has its own folder.

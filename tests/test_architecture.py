@@ -25,6 +25,7 @@ ROOMS = [
     ("models",),
     ("sync",),
     ("readers",),
+    ("renditions", "replication"),
     ("operations",),
     ("dashboard",),
     ("model_context", "notices"),
@@ -35,8 +36,8 @@ ROOMS = [
 LIBRARIES = {
     "httpx": {"api/origin.py", "api/transport.py", "notices/delivery.py"},
     "tenacity": {"api/retries.py"},
-    "dlt": {"sync/source.py", "sync/destination.py"},
-    "pyarrow": {"warehouse", "sync/source.py", "dashboard", "readers/results.py"},
+    "dlt": {"sync/source.py", "sync/destination.py", "sync/dlt_settings.py", "replication/engine.py"},
+    "pyarrow": {"warehouse", "replication", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
     "mcp": {"model_context/server.py"},
@@ -98,7 +99,7 @@ def test_a_library_is_known_only_where_it_belongs() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert puretalk.__all__ == ["__version__", "connect", "puretalk_source", "read", "table"]
+    assert puretalk.__all__ == ["__version__", "connect", "fleet_as_of", "puretalk_source", "read", "table"]
     assert dir(puretalk) == sorted(puretalk.__all__)
     for name in puretalk.__all__:
         assert getattr(puretalk, name) is not None

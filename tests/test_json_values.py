@@ -87,6 +87,9 @@ def _outcome(parse: Callable[[bytes], JSONValue], body: bytes) -> str:
         ('{"a":1,"a":2,"_repeated":3}', {"a": 2, "_repeated": {"a": [1]}, "api._repeated": 3}),
         ('{"\\u0061":1,"a":NaN}', {"a": "NaN", "_repeated": {"a": [1]}}),
         ('{"a":1,"_repeated":3}', {"a": 1, "_repeated": 3}),
+        ('{"a":1,"a":2,"b":"\\u0022:"}', {"a": 2, "_repeated": {"a": [1]}, "b": '":'}),
+        ('{"a":1,"a":2,"b":"\\u003a"}', {"a": 2, "_repeated": {"a": [1]}, "b": ":"}),
+        ('{"a":1,"a":2,"b":"\\u003A"}', {"a": 2, "_repeated": {"a": [1]}, "b": ":"}),
     ],
 )
 def test_an_object_that_has_a_name_twice_keeps_both_values(text: str, value: JSONValue) -> None:
@@ -95,7 +98,7 @@ def test_an_object_that_has_a_name_twice_keeps_both_values(text: str, value: JSO
 
 _NAMES = st.sampled_from(["a", "b", '":', " "])
 _OBJECTS: st.SearchStrategy[str] = st.recursive(
-    st.sampled_from(["1", '"x"', '"\\":"']),
+    st.sampled_from(["1", '"x"', '"\\":"', '"\\u0022:"', '"\\u003a"', '"\\u003A"']),
     lambda values: st.lists(st.tuples(_NAMES.map(json.dumps), st.sampled_from(["", " "]), values), max_size=4).map(
         lambda pairs: "{" + ",".join(f"{name}{blank}:{value}" for name, blank, value in pairs) + "}"
     ),

@@ -8,7 +8,9 @@
     ├── ApiChangedError            5  the maintainer: the API no longer answers as documented
     ├── CheckFailedError           6  the analyst: the data broke a check, or a model could not be built
     ├── WarehouseBusyError         7  no action: another run holds the lock
-    └── WarehouseError             8  the operator: disk full, directory read-only, a foreign file in the way
+    ├── WarehouseError             8  the operator: disk full, directory read-only, a foreign file in the way
+    ├── ReplicaError              12  the operator of another engine: a replica could not be written
+    └── GitRefusedError           13  who owns the git repository of the prompts: it was edited, or a secret would go in
 
 A sync can also publish a state that needs attention. That is an outcome, not an exception, but it has an exit code of
 its own: `EXIT_INCOMPLETE` (9) or `EXIT_HELD` (10). 1 is a bug in puretalk, 2 a wrong command line, 130 or 143 a run
@@ -25,6 +27,8 @@ EXIT_USAGE = 2
 EXIT_INCOMPLETE = 9
 EXIT_HELD = 10
 EXIT_STALE = 11
+EXIT_REPLICA = 12
+EXIT_GIT = 13
 EXIT_INTERRUPTED = 130
 
 #: What each exit code of the command line means. `puretalk sync --help` prints it; a test compares it with
@@ -44,6 +48,8 @@ EXIT_CODES: dict[int, str] = {
         "published, but a person must look first: a mass deletion is held back, or the key belongs to another account"
     ),
     EXIT_STALE: "status --check: the published snapshot is too old, missing or not as it was published",
+    EXIT_REPLICA: "published, but a replica could not be written: look at its engine; the next run catches up",
+    EXIT_GIT: "the git repository of the prompts was not continued; what the sync published is published",
     EXIT_INTERRUPTED: "stopped by SIGINT (143: by SIGTERM); nothing was published",
 }
 
@@ -119,3 +125,20 @@ class WarehouseError(PuretalkError):
 
     exit_code = 8
     default_action = "Free disk space or correct the permissions, then run the same command again."
+
+
+class ReplicaError(PuretalkError):
+    """Another engine could not be brought to the published snapshot. The snapshot itself is as it was."""
+
+    exit_code = EXIT_REPLICA
+    default_action = "Look at the engine, then run `puretalk replicate NAME`: it sends what differs."
+
+
+class GitRefusedError(PuretalkError):
+    """The git repository of the prompts cannot be continued: another program wrote to it, or git itself failed."""
+
+    exit_code = EXIT_GIT
+    default_action = (
+        "Look with `git log` and `git status` in that folder, undo what is not puretalk's, or name another folder; "
+        "then run `puretalk git DIR`."
+    )

@@ -132,6 +132,20 @@ class AuditSettings:
 
 
 @dataclass(frozen=True)
+class ReplicationSettings:
+    """Which other engines get what was published."""
+
+    replicate_to: str = _setting(
+        "", "dlt destinations that each sync replicates to, with commas between the names: docs/engines.md"
+    )
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """The names of `replicate_to`, each once, in their order."""
+        return tuple(dict.fromkeys(name.strip() for name in self.replicate_to.split(",") if name.strip()))
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set, in groups. Folders are absolute."""
 
@@ -146,6 +160,8 @@ class Settings:
     operations: OperationsSettings = OperationsSettings()
     notice: NoticeSettings = NoticeSettings()
     audit: AuditSettings = AuditSettings()
+    git_dir: str = _setting("", "folder of the git repository of the prompts, which each sync continues")
+    replication: ReplicationSettings = ReplicationSettings()
     models_dir: str = _setting("", "folder of your own SQL models, built after the built-in ones")
 
     def locate(self, name: str) -> Path | None:

@@ -130,6 +130,17 @@ def test_a_sync_leaves_the_environment_of_its_process_as_it_was(account: Account
     assert dict(os.environ) == before
 
 
+@pytest.mark.usefixtures("without_models")
+def test_settings_of_another_dlt_pipeline_do_not_reach_a_sync(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEMA__NAMING", "no_such_naming")
+    monkeypatch.setenv("PURETALK__RESTORE_FROM_DESTINATION", "true")
+    with DemoApi(account) as api:
+        outcome = run_sync(settings_for(tmp_path, api.base_url))
+    assert (outcome.exit_code, oracle.compare(account.records(), outcome.snapshot)) == (0, [])
+
+
 def weather_the_storm(folder: Path, order: str, detail: str, window: int, *, seed: int, rounds: int) -> None:
     """At least `rounds` syncs in the storm, then one at rest and one more; every claim is checked after each. The storm
     lasts until it had each kind of change that fools a sync."""

@@ -427,6 +427,7 @@ def add_odd_things(work: WorkFile) -> None:
         connection.execute("INSERT INTO marts.zz_late VALUES (1, 'one')")
         connection.execute("CREATE VIEW marts.yy AS SELECT id, note FROM marts.zz_late")
         connection.execute('CREATE VIEW marts.aa AS SELECT id, note AS "the note" FROM marts.yy')
+        connection.execute("CREATE MACRO marts.ask(one) AS TABLE SELECT note FROM marts.zz_late WHERE id = one")
         connection.execute("COMMENT ON TABLE marts.zz_late IS 'it''s late'")
         connection.execute("COMMENT ON VIEW marts.aa IS 'a view''s comment'")
         connection.execute('COMMENT ON COLUMN marts.aa."the note" IS \'the "note"\'')

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from puretalk.cli import history
 from puretalk.cli.changes import changes
 from puretalk.cli.messages import (
     describe_outcome,
@@ -30,6 +31,7 @@ from puretalk.cli.messages import (
 from puretalk.cli.model_context import mcp
 from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
 from puretalk.cli.output import choose_format, put_result, write_file
+from puretalk.cli.replication import replicate_after_sync, replicate_command
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
 from puretalk.readers.formats import FORMATS, Format
 from puretalk.release import VERSION
@@ -69,6 +71,9 @@ def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
 @click.version_option(VERSION, prog_name="puretalk")
 def main() -> None:
     """Sync a PureTalk AI account into a DuckDB warehouse, and read it."""
+
+
+main.add_command(replicate_command)
 
 
 @main.command(epilog=explain_exit_codes())
@@ -141,6 +146,20 @@ def sync(
             from puretalk.dashboard import write_dashboard
 
             write_dashboard(outcome.snapshot, settings.data_dir / "dashboard.html")
+    git_failure = history.continue_git(settings) if settings.git_dir and not demo else None
+    if git_failure is not None:
+        reports.report_failure(
+            settings,
+            type(git_failure).__name__,
+            scrub(git_failure.message, settings),
+            git_failure.exit_code,
+            outcome.seconds,
+            outcome.run.run_id,
+        )
+    exit_code = outcome.exit_code or (git_failure.exit_code if git_failure else 0)
+    if not demo:
+        replicated = replicate_after_sync(settings)
+        exit_code = exit_code or replicated
     if as_json:
         summary = {
             **vars(outcome.run),
@@ -150,7 +169,7 @@ def sync(
             "tables": outcome.row_counts,
             "warnings": outcome.warnings,
             "seconds": round(outcome.seconds, 3),
-            "exit_code": outcome.exit_code,
+            "exit_code": exit_code,
         }
         if timing:
             summary["steps"] = reports.round_steps(progress.durations)
@@ -160,7 +179,10 @@ def sync(
     if timing and not as_json:
         click.echo("\n".join(describe_steps(progress.durations)))
     print_verdict(outcome)
-    sys.exit(outcome.exit_code)
+    with suppress(SystemExit), explained_errors(settings, debug=debug):
+        if git_failure is not None:
+            raise git_failure
+    sys.exit(exit_code)
 
 
 @main.command()
@@ -221,6 +243,9 @@ def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, d
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
 @click.option("--limit", type=click.IntRange(0), metavar="ROWS", help="Most rows of the result.")
 @click.option("--local", "is_local", is_flag=True, help="Times in the time zone of this machine instead of UTC.")
+@click.option(
+    "--allow-files", is_flag=True, help="Let the statement read and write other files: for SQL that you trust."
+)
 @settings_options
 def query(
     sql: str | None,
@@ -229,19 +254,20 @@ def query(
     out: Path | None,
     limit: int | None,
     is_local: bool,
+    allow_files: bool,
     data_dir: Path | None,
     debug: bool,
 ) -> None:
     """Run one SQL statement over the published snapshot: a table on a terminal, CSV elsewhere.
 
-    Without SQL and -f, or where SQL is -, the statement is read from stdin.
+    Without SQL and -f, or where SQL is -, the statement is read from stdin. It reaches the snapshot and nothing else.
     """
     from puretalk.readers.query import open_connection, run_statement
 
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug):
         chosen, statement = choose_format(form, out), read_sql(sql, file)
-        with open_connection(settings.data_dir, is_local=is_local) as connection:
+        with open_connection(settings.data_dir, is_local=is_local, allow_files=allow_files) as connection:
             put_result(run_statement(connection, statement, limit=limit), chosen, out)
 
 
@@ -484,6 +510,9 @@ def _demo_settings(settings: Settings, data_dir: Path | None) -> Settings:
     if data_dir is not None or os.environ.get("PURETALK_DATA_DIR"):
         return settings
     return replace(settings, data_dir=settings.data_dir / "demo")
+
+
+history.register(main)
 
 
 def run() -> None:

@@ -13,12 +13,12 @@ import duckdb
 import msgspec
 
 from puretalk.dashboard.redaction import open_snapshot
-from puretalk.database import OFFLINE
+from puretalk.database import OFFLINE, Options
 from puretalk.errors import UsageError
 from puretalk.readers.results import render_result
 
 #: A query sees no variable of this program, uses bounded memory, and leaves no file behind.
-_OPTIONS: Final[Mapping[str, str | bool | int | float | list[str]]] = {
+_OPTIONS: Final[Options] = {
     **OFFLINE,
     "python_enable_replacements": False,
     "memory_limit": "512MB",

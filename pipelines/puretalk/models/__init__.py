@@ -14,6 +14,7 @@ A file imports only files above it in this list:
 - `comments`: the descriptions, as comments in the database.
 - `checks`: the tests of the YAML files, the free-form checks, the age of the sources.
 - `fingerprints`: hashes that say whether a table still holds what its SQL would give.
+- `macros`: table macros, which are questions with a parameter.
 - `plan`: what has to be done to each model, and why.
 - `build`: executes a plan; `build_models` is the entry point for other rooms.
 - `dictionary`: the data dictionary as Markdown and HTML.

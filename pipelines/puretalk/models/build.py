@@ -24,6 +24,7 @@ from puretalk.models.checks import CheckResult, Passed, run_checks, warn_of_old_
 from puretalk.models.comments import write_comments
 from puretalk.models.contract import compare_with_contract
 from puretalk.models.fingerprints import forget_builds, record_builds
+from puretalk.models.macros import create_macros
 from puretalk.models.model import Model, name_failure, quote_relation, with_inputs
 from puretalk.models.parsed import ParsedFiles
 from puretalk.models.plan import Action, Plan, PlannedModel, Removal, plan
@@ -93,6 +94,7 @@ def build_models(
         if select:
             return BuildReport(steps, ())
         planned.touched.settle()
+        create_macros(connection)
         passed = (
             Passed(note.passed, _find_changed(planned, changes))
             if changes is not None and note is not None

@@ -107,8 +107,8 @@ def _notes(settings: Settings) -> str:
 
 
 _EXIT_CODES = (
-    "Exit codes. 0: success. 3, 9: the next run usually succeeds; send an alert only after several in a row.",
-    "7: another run is at work, nothing to do. 1, 4, 5, 6, 8, 10: a person has to act; the message says how.",
+    "Exit codes. 0: success. 3, 9, 12: the next run usually succeeds; send an alert only after several in a row.",
+    "7: another run is at work, nothing to do. 1, 4, 5, 6, 8, 10, 13: a person has to act; the message says how.",
 )
 
 

@@ -17,4 +17,5 @@ account          an account that was read: a decision, and the batches that foll
 source           the dlt source, and the load of an account through dlt
 sync_run         the record of one sync: a row of sync_runs
 dlt_environment  the process environment in which dlt runs
+dlt_settings     the settings that dlt finds during the load, in place of all others
 """

@@ -30,6 +30,7 @@ from puretalk.settings import ApiSettings, DecisionSettings
 from puretalk.sync.account import AccountRead, AccountReader
 from puretalk.sync.batches import EMPTIED, Batch
 from puretalk.sync.destination import PipelineDestination, WorkFileDestination
+from puretalk.sync.dlt_settings import only_sync_settings
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.sync_run import SyncRun
 from puretalk.warehouse.arrow import read_rows
@@ -101,20 +102,21 @@ def load_account(account: AccountRead, destination: WorkFileDestination, folder:
 
     `folder` is dlt's working folder. It must be new for each run: dlt would load packages of an earlier run from it,
     which was never published."""
-    pipeline = dlt.pipeline(
-        "puretalk",
-        pipelines_dir=str(folder),
-        destination=dlt.destinations.duckdb(destination.connection),
-        dataset_name=STORAGE_SCHEMA,
-    )
 
     def batches() -> Iterator[Batch]:
         yield from account.batches(destination)
 
-    source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(
-        batches, is_first=account.decision.comparison.known.is_empty
-    )
-    pipeline.run(source, loader_file_format="parquet")
+    with only_sync_settings():
+        pipeline = dlt.pipeline(
+            "puretalk",
+            pipelines_dir=str(folder),
+            destination=dlt.destinations.duckdb(destination.connection),
+            dataset_name=STORAGE_SCHEMA,
+        )
+        source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(
+            batches, is_first=account.decision.comparison.known.is_empty
+        )
+        pipeline.run(source, loader_file_format="parquet")
     if account.run is None:
         raise RuntimeError("dlt ended the load without asking for the rows")
     return account.run

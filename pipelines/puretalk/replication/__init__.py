@@ -1,0 +1,6 @@
+"""What was published, in other engines: every table goes there as it is in the snapshot, never a second computation.
+
+snapshot  the tables of a snapshot, their parts (an assistant's rows of a table), and a digest of each part
+engine    a destination of dlt: what it holds, and the one transaction that changes it
+replica   `puretalk replicate`: compares the two, and sends the parts that differ
+"""

@@ -1,0 +1,191 @@
+"""`puretalk replicate`: bring an engine to the published snapshot by sending what differs.
+
+What the engine holds is read from the engine, never from a local note. So a replica that was changed, half loaded, or
+set back is repaired by the next run, as far as its marker table or its number of rows shows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+
+from puretalk.database import quote_name
+from puretalk.errors import PuretalkError, ReplicaError
+from puretalk.replication.snapshot import OWNER, Part, Parts, Relation, list_relations, open_snapshot, read_parts
+from puretalk.settings import Settings
+from puretalk.sync.dlt_environment import isolated_dlt
+from puretalk.warehouse.lock import hold_replication_lock
+from puretalk.warehouse.snapshots import SnapshotStore
+
+#: The part that stands for the descriptions and keys of all tables.
+_DESCRIPTIONS = ("", "descriptions")
+#: The SQL function that makes JSON fit for PostgreSQL.
+_FIT_JSON = "fit_json"
+#: In JSON: an escaped character, a pair of surrogates as one.
+_ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
+
+
+@dataclass(frozen=True)
+class Replication:
+    """What a run sent: `tables` that differed, `parts` (an assistant's rows of a table) and `rows`."""
+
+    name: str
+    snapshot_id: str
+    tables: int
+    parts: int
+    rows: int
+    seconds: float
+
+
+def replicate(settings: Settings, name: str, *, everything: bool = False) -> Replication:
+    """Bring the destination NAME to the published snapshot. `everything`: send all, whatever the engine says it holds.
+
+    Raises ReplicaError; where the engine has transactions, it then holds what it held before.
+    """
+    started = time.monotonic()
+    with hold_replication_lock(settings.data_dir), tempfile.TemporaryDirectory() as folder:
+        snapshot = SnapshotStore(settings.data_dir).current()
+        if snapshot is None:
+            raise ReplicaError("nothing has been published yet", action="Run `puretalk sync` first.")
+        try:
+            with isolated_dlt(Path(folder), project_dir=settings.project_dir), open_snapshot(snapshot) as connection:
+                tables, parts, rows = _replicate(connection, name, Path(folder), everything)
+        except (PuretalkError, duckdb.Error):
+            raise
+        except Exception as error:  # noqa: BLE001  (of dlt or any driver; the cause is not shown: it may hold a password)
+            raise ReplicaError(f"{name} could not be written: {_reason(error, settings)}") from None
+    return Replication(name, snapshot.parent.name, tables, parts, rows, time.monotonic() - started)
+
+
+def _replicate(
+    connection: duckdb.DuckDBPyConnection, name: str, folder: Path, everything: bool
+) -> tuple[int, int, int]:
+    from puretalk.replication.engine import MARKER, Engine
+
+    engine = Engine(name, folder)
+    relations = list_relations(connection)
+    wanted: Parts = {_DESCRIPTIONS: Part(0, hashlib.md5(repr(relations).encode()).hexdigest())}
+    for relation in relations:
+        wanted |= read_parts(connection, relation)
+    held = engine.read_parts(relations)
+    differing = [key for key, part in wanted.items() if everything or held.get(key) != part]
+    surplus = [key for key in held if key not in wanted]
+    if not differing and not surplus:
+        return 0, 0, 0
+    names = {relation for relation, _ in (*differing, *surplus)}
+    touched = [relation for relation in relations if relation.full_name in names]
+    connection.create_function(_FIT_JSON, fit_json, ["VARCHAR"], "VARCHAR")
+    connection.execute(
+        "CREATE TABLE memory.differing (relation VARCHAR, part VARCHAR, row_count BIGINT, digest VARCHAR)"
+    )
+    marks = [
+        *([*key, wanted[key].row_count, wanted[key].digest] for key in differing),
+        *([*key, 0, None] for key in surplus),
+    ]
+    connection.execute(
+        "INSERT INTO memory.differing SELECT unnest(?), unnest(?), unnest(?), unnest(?)",
+        [[*values] for values in zip(*marks, strict=True)],
+    )
+    engine.create([*relations, MARKER])
+    engine.load(
+        [
+            (MARKER, _read(connection, "SELECT * FROM memory.differing", [])),
+            *((relation, _rows_of(connection, relation, engine.refuses_nul)) for relation in touched),
+        ]
+    )
+    engine.take_over(touched, [*relations, MARKER] if _DESCRIPTIONS in differing else [])
+    return len(touched), len(marks), sum(wanted[key].row_count for key in differing)
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, relation: Relation, is_without_nul: bool) -> Iterator[pa.Table]:
+    """The rows of the parts that differ."""
+    columns = ", ".join(
+        _without_nul(quote_name(column.name), column.type) if is_without_nul else quote_name(column.name)
+        for column in relation.columns
+    )
+    part = f"coalesce({OWNER}, '')" if relation.is_by_assistant else "''"
+    return _read(
+        connection,
+        f"""SELECT {columns} FROM {relation.source} WHERE {part} IN
+            (SELECT part FROM memory.differing WHERE relation = ? AND digest IS NOT NULL)""",
+        [relation.full_name],
+    )
+
+
+def fit_json(text: str) -> str:
+    """The JSON with U+FFFD in place of U+0000 and of each lone surrogate, which jsonb refuses."""
+
+    def fit(escape: re.Match[str]) -> str:
+        found = escape[0].lower()
+        is_refused = found == "\\u0000" or (len(found) == 6 and found[:3] == "\\ud" and found[3] in "89abcdef")
+        return "\\ufffd" if is_refused else escape[0]
+
+    return _ESCAPE.sub(fit, text) if "\\u" in text else text
+
+
+def _reason(error: BaseException, settings: Settings) -> str:
+    """What the engine said, on one line, without a secret: the innermost cause says it best."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    text = " ".join(str(error).split()) or type(error).__name__
+    for secret in sorted(_secrets(settings), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return re.sub(r"://[^/@\s]*@", "://***@", text)[:400]
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
+    """Every text that is configured for a destination and may be one."""
+    for name, value in os.environ.items():
+        if "CREDENTIALS" in name or "PASSWORD" in name:
+            yield from _passwords(value)
+    with contextlib.suppress(OSError, ValueError):
+        yield from _walk(tomllib.loads((settings.project_dir / ".dlt" / "secrets.toml").read_text("utf-8")))
+
+
+def _walk(node: Any, name: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _walk(value, key)
+    elif isinstance(node, str) and re.search("password|secret|token|key|credentials", name):
+        yield from _passwords(node)
+
+
+def _passwords(value: str) -> Iterator[str]:
+    """The password in a URL, or the whole value."""
+    password = urlsplit(value).password if "://" in value else value
+    if password and len(password) > 3:
+        yield password
+
+
+def _without_nul(column: str, kind: str) -> str:
+    """The column in SQL, with U+FFFD in place of what PostgreSQL refuses: U+0000, and in JSON lone surrogates too."""
+    if kind == "text":
+        return f"replace({column}, chr(0), chr(65533)) AS {column}"
+    if kind == "json":
+        return f"{_FIT_JSON}({column}) AS {column}"
+    return column
+
+
+def _read(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[str]) -> Iterator[pa.Table]:
+    """The result, a few thousand rows at a time; an empty one is one table without rows, which makes a table too."""
+    with connection.cursor() as cursor:  # dlt takes rows of several tables by turns
+        reader: pa.RecordBatchReader = cursor.sql(sql, params=parameters).to_arrow_reader(2048)
+        is_empty = True
+        for batch in reader:
+            is_empty = False
+            yield pa.Table.from_batches([batch])
+        if is_empty:
+            yield reader.schema.empty_table()
