@@ -45,7 +45,8 @@ coverage:
 	$(MAKE) test COVERAGE=1
 
 # The long storms of changes, faults and kills; CI runs them too.
-storm: .venv/ready .venv/postgres .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready
+storm: .venv/ready .venv/postgres .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready \
+	.venv/mcp-sdk/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.
@@ -141,6 +142,14 @@ CLIENTS := tests/readers/clients
 		$(BIN)/python -m venv --clear .venv/superset && .venv/superset/bin/python -m pip install --quiet --no-compile \
 		--require-hashes --no-deps -r tests/readers/superset.lock; \
 		else echo "Superset needs Python 3.11 here: its test is skipped" >&2; mkdir -p .venv/superset; fi
+	@touch $@
+
+# The Model Context Protocol's SDK, for `puretalk mcp`. Its lock holds the versions of requirements.lock where both
+# name a package: a process that has this folder on its PYTHONPATH has what puretalk[mcp] installs.
+.venv/mcp-sdk/ready: .venv/ready tests/model_context/sdk.lock
+	@rm -rf .venv/mcp-sdk
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --target .venv/mcp-sdk \
+		-r tests/model_context/sdk.lock
 	@touch $@
 
 clean:

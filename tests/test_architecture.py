@@ -28,7 +28,7 @@ ROOMS = [
     ("renditions", "replication"),
     ("operations",),
     ("dashboard",),
-    ("notices",),
+    ("model_context", "notices"),
     ("cli",),
 ]
 
@@ -40,6 +40,7 @@ LIBRARIES = {
     "pyarrow": {"warehouse", "replication", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},
+    "mcp": {"model_context/server.py"},
     "rich": {"cli/progress.py"},
     "jinja2": {"dashboard", "models/dictionary.py"},
     "filelock": {"warehouse/lock.py"},

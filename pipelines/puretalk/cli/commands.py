@@ -28,6 +28,7 @@ from puretalk.cli.messages import (
     status_facts,
     to_json,
 )
+from puretalk.cli.model_context import mcp
 from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
 from puretalk.cli.output import choose_format, put_result, write_file
 from puretalk.cli.replication import replicate_after_sync, replicate_command
@@ -334,6 +335,7 @@ def explain(assistant: str, data_dir: Path | None, debug: bool) -> None:
 
 
 main.add_command(changes)
+main.add_command(mcp)
 
 
 @main.command()

@@ -13,7 +13,7 @@ from typing import Final
 
 import duckdb
 
-from puretalk.database import quote_literal
+from puretalk.database import Options, quote_literal
 from puretalk.errors import WarehouseError
 from puretalk.schema import CATALOG
 
@@ -63,14 +63,17 @@ SHAREABLE_FIELDS: Final = (
 _OPEN_TYPES: Final = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DATE")
 
 
-def open_snapshot(snapshot: Path, *, include_prompts: bool) -> duckdb.DuckDBPyConnection:
-    """A connection that can read the snapshot and nothing else; redacted unless `include_prompts`.
+def open_snapshot(
+    snapshot: Path, *, include_prompts: bool, options: Options | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A connection that can read the snapshot and nothing else; redacted unless `include_prompts`. `options`: DuckDB's,
+    which no query can change.
 
     WarehouseError when there is no snapshot or it cannot be read.
     """
     if not snapshot.exists():
         raise WarehouseError(f"There is no published snapshot at {snapshot}", action="Run `puretalk sync` first.")
-    connection = duckdb.connect()
+    connection = duckdb.connect(config=options or {})
     path = snapshot.resolve()
     # With prompts, the name that every client gives the file. Else one that a spec cannot know, so that its SQL cannot
     # bypass the redacted tables.
