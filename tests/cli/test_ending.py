@@ -34,6 +34,11 @@ def test_a_process_ends_with_its_threads_exit_functions_and_output_but_takes_not
     assert end("9") == (9, ["a thread ends", "what is registered is called"], "no line end")
 
 
+def test_a_stream_that_is_closed_already_does_not_change_the_exit_code() -> None:
+    code, said, _ = end("(sys.stderr.close(), 9)[1]")
+    assert (code, said[-1]) == (9, "what is registered is called")
+
+
 def test_an_exit_code_that_is_a_text_is_left_to_the_interpreter() -> None:
     code, said, shown = end("'why'")
     assert (code, "taken apart" in said) == (1, True)

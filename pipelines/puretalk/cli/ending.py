@@ -19,5 +19,6 @@ def end_process(ended: SystemExit) -> None:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        if stream is not None and not stream.closed:
+            stream.flush()
     os._exit(ended.code)
