@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+Options: TypeAlias = "dict[str, str | bool | int | float | list[str]]"
+
 #: Options for every connection: DuckDB must not download an extension.
-OFFLINE: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false"}
+OFFLINE: Options = {"autoinstall_known_extensions": "false"}
+#: Options for reading a published snapshot with SQL that may reach other files. Times are UTC.
+OPEN: Options = {**OFFLINE, "TimeZone": "UTC"}
+
+#: The same for SQL that may not: a connection that is only read-only still reads and writes other files (read_text,
+#: COPY … TO, ATTACH). All connections of one process to one file must have the same options.
+SEALED: Options = {**OPEN, "enable_external_access": "false", "lock_configuration": "true"}
 
 
 def quote_literal(text: str | None) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -186,6 +187,23 @@ def test_the_examples_of_the_reporting_docs_run_as_they_are_written(synced: Comm
     assert [example for example in examples if example.startswith("-- ")], "with a comment first"
     for example in examples:
         assert synced.in_this_process("query", example).exit_code == 0
+
+
+def test_a_result_never_replaces_the_snapshot_and_is_private(synced: CommandLine, tmp_path: Path) -> None:
+    published = synced.data_dir / "puretalk.duckdb"
+    size = published.stat().st_size
+    for target in (published, published.resolve(), synced.data_dir / "out.csv"):
+        refused = synced.in_this_process("query", "SELECT 1 AS n", "--format", "csv", "--out", str(target))
+        assert refused.exit_code == 4
+        assert "is in a data directory of puretalk" in refused.message[0]
+    assert published.stat().st_size == size
+    before = os.umask(0)
+    try:
+        assert synced.in_this_process("query", "SELECT 1 AS n", "--out", str(tmp_path / "out.csv")).exit_code == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_a_query_without_usable_sql_is_the_users_error(synced: CommandLine, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from puretalk.models.dbt_export import export_dbt
 from puretalk.models.model import sql_folder
 from puretalk.sync.run import run_sync
 
+REPOSITORY = Path(__file__).parents[2]
+
 
 def render(path: Path) -> str:
     """A model of the project as dbt would compile it, with names as we write them."""
@@ -118,6 +120,31 @@ def test_dbt_builds_the_same_marts_row_for_row_after_each_publish(tmp_path: Path
         assert "fct_config_changes" in find_differences(settings.data_dir, tmp_path / "project")
         build_with_dbt(tmp_path / "project")
         assert find_differences(settings.data_dir, tmp_path / "project") == []
+
+
+@pytest.mark.storm
+def test_a_small_project_whose_source_is_the_snapshot_reads_the_next_one(tmp_path: Path) -> None:
+    """The profile and the source that docs/bi.md shows, and one model."""
+    account = Account(assistants=12)
+    project = tmp_path / "project"
+    (project / "models").mkdir(parents=True)
+    with DemoApi(account) as api:
+        settings = settings_for(tmp_path, api.base_url)
+        run_sync(settings)
+        published = settings.data_dir / "puretalk.duckdb"
+        recipe = (REPOSITORY / "docs/bi.md").read_text().partition("# profiles.yml\n")[2].partition("```")[0]
+        profile, _, sources = recipe.partition("# models/sources.yml\n")
+        (project / "profiles.yml").write_text(profile.replace("/srv/puretalk/data/puretalk.duckdb", str(published)))
+        (project / "models/sources.yml").write_text(sources)
+        (project / "dbt_project.yml").write_text("name: fleet\nprofile: fleet\nversion: 1.0.0\n")
+        model = "select count(*) as assistants from {{ source('puretalk', 'dim_assistants') }}"
+        (project / "models/fleet_size.sql").write_text(f"{{{{ config(materialized='table') }}}} {model}")
+        for _ in range(2):
+            build_with_dbt(project)
+            with duckdb.connect(str(project / "fleet.duckdb"), read_only=True) as connection:
+                assert connection.execute("FROM fleet_size").fetchall() == [(len(account.live_ids()),)]
+            account.create(name="One more")
+            run_sync(settings)
 
 
 def build_with_dbt(project: Path) -> None:

@@ -7,13 +7,16 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from types import CodeType
 
 import duckdb
 import pytest
 
 from puretalk.errors import UsageError
-from puretalk.readers.query import explained_sql, run_statement
+from puretalk.readers.connection import connect
+from puretalk.readers.query import explained_sql, open_connection, run_statement
 
 
 @pytest.fixture
@@ -130,3 +133,78 @@ def test_wrong_sql_is_the_error_of_who_wrote_it(connection: duckdb.DuckDBPyConne
     with pytest.raises(UsageError) as caught, explained_sql():
         run_statement(connection, sql)
     assert isinstance(caught.value.__cause__, duckdb.Error)
+
+
+#: SQL that leaves the database: FILE is a file with a secret, TARGET one that must not be written.
+ESCAPES = [
+    "SELECT * FROM read_text('FILE')",
+    "SELECT * FROM read_blob('/proc/self/environ')",
+    "SELECT * FROM read_csv('FILE')",
+    "SELECT * FROM read_json('FILE')",
+    "SELECT * FROM read_parquet('FILE')",
+    "SELECT * FROM 'FILE'",
+    "SELECT * FROM glob('/*')",
+    "SELECT * FROM sniff_csv('FILE')",
+    "COPY (SELECT 1) TO 'TARGET'",
+    "COPY (SELECT 1) TO 'TARGET' (FORMAT PARQUET)",
+    "ATTACH 'TARGET'",
+    "ATTACH 'FILE' (READ_ONLY)",
+    "EXPORT DATABASE 'TARGET'",
+    "INSTALL httpfs",
+    "LOAD 'FILE'",
+    "SET enable_external_access = true",
+    "RESET enable_external_access",
+    "SET lock_configuration = false",
+    "RESET lock_configuration",
+    "SET GLOBAL allowed_directories = ['/']",
+    "SET temp_directory = 'TARGET'",
+    "SET log_query_path = 'TARGET'",
+    "PRAGMA enable_profiling",
+    "PRAGMA profiling_output = 'TARGET'",
+    "SELECT getenv('HOME')",
+]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory whose published snapshot is a small DuckDB file."""
+    folder = tmp_path_factory.mktemp("data")
+    with duckdb.connect(str(folder / "a.duckdb")) as connection:
+        connection.execute("CREATE TABLE voices AS SELECT * FROM range(3) AS t(voice_id)")
+    (folder / "puretalk.duckdb").symlink_to("a.duckdb")
+    return folder
+
+
+@pytest.mark.parametrize("is_local", [False, True], ids=["utc", "local"])
+@pytest.mark.parametrize("sql", ESCAPES)
+def test_a_statement_reaches_the_snapshot_and_nothing_else(
+    sql: str, is_local: bool, data_dir: Path, tmp_path: Path
+) -> None:
+    secret, target = tmp_path / "secret.csv", tmp_path / "target"
+    secret.write_text("key\nsecret-7c9\n")
+    statement = sql.replace("FILE", str(secret)).replace("TARGET", str(target))
+    with pytest.raises(UsageError) as caught, open_connection(data_dir, is_local=is_local) as connection:
+        run_statement(connection, statement)
+    assert "secret-7c9" not in str(caught.value)
+    assert not target.exists()
+
+
+def test_what_is_sealed_still_answers_and_may_choose_its_schema(data_dir: Path) -> None:
+    with open_connection(data_dir) as one, open_connection(data_dir) as other:
+        assert run_statement(one, "FROM voices").fetchall() == run_statement(other, "FROM voices").fetchall()
+        run_statement(one, "SET search_path = 'main'")
+
+
+def test_the_python_interface_is_sealed_too(data_dir: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("key\n7\n")
+    with closing(connect(data_dir)) as connection, pytest.raises(duckdb.PermissionException):
+        connection.execute(f"SELECT * FROM read_csv('{secret}')")
+    with closing(connect(data_dir, allow_files=True)) as connection:
+        assert connection.execute(f"SELECT * FROM read_csv('{secret}')").fetchall() == [(7,)]
+
+
+def test_files_are_reached_where_that_is_asked_for(data_dir: Path, tmp_path: Path) -> None:
+    with open_connection(data_dir, allow_files=True) as connection:
+        run_statement(connection, f"COPY (FROM voices) TO '{tmp_path / 'voices.csv'}'")
+    assert (tmp_path / "voices.csv").read_text() == "voice_id\n0\n1\n2\n"

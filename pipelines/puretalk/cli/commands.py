@@ -243,6 +243,9 @@ def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, d
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
 @click.option("--limit", type=click.IntRange(0), metavar="ROWS", help="Most rows of the result.")
 @click.option("--local", "is_local", is_flag=True, help="Times in the time zone of this machine instead of UTC.")
+@click.option(
+    "--allow-files", is_flag=True, help="Let the statement read and write other files: for SQL that you trust."
+)
 @settings_options
 def query(
     sql: str | None,
@@ -251,19 +254,20 @@ def query(
     out: Path | None,
     limit: int | None,
     is_local: bool,
+    allow_files: bool,
     data_dir: Path | None,
     debug: bool,
 ) -> None:
     """Run one SQL statement over the published snapshot: a table on a terminal, CSV elsewhere.
 
-    Without SQL and -f, or where SQL is -, the statement is read from stdin.
+    Without SQL and -f, or where SQL is -, the statement is read from stdin. It reaches the snapshot and nothing else.
     """
     from puretalk.readers.query import open_connection, run_statement
 
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug):
         chosen, statement = choose_format(form, out), read_sql(sql, file)
-        with open_connection(settings.data_dir, is_local=is_local) as connection:
+        with open_connection(settings.data_dir, is_local=is_local, allow_files=allow_files) as connection:
             put_result(run_statement(connection, statement, limit=limit), chosen, out)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 
 from puretalk.errors import ConfigurationError
 from puretalk.readers.formats import FORMAT_OF_SUFFIX, Format
+from puretalk.warehouse.lock import is_in_data_dir
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,9 +61,25 @@ def show_text(text: str) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file that a person asked for. Raises ConfigurationError when its folder is missing or not writable."""
+    """Write a file that a person asked for, whole or not at all, readable for its owner only. A device or a pipe is
+    written to. Raises ConfigurationError when its folder is missing or not writable, or puretalk keeps files in it."""
+    if is_in_data_dir(path):
+        raise ConfigurationError(
+            f"{path} is in a data directory of puretalk",
+            action="Name a file in another folder: only puretalk writes to this one.",
+        )
     try:
-        path.write_bytes(content)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        with tempfile.NamedTemporaryFile(dir=path.resolve().parent, delete=False) as file:  # of mode 0600
+            try:
+                file.write(content)
+                file.flush()
+                os.replace(file.name, path.resolve())
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}",

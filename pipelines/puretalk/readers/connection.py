@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from puretalk.database import OFFLINE, quote_name
+from puretalk.database import OPEN, SEALED, Options, quote_name
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.readers.moments import parse_moment
 from puretalk.readers.published import find_snapshot
@@ -31,18 +31,22 @@ from puretalk.schema import CATALOG, STORAGE_SCHEMA
 SCHEMAS = (STORAGE_SCHEMA, "marts", "staging")
 
 
-def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(data_dir: str | Path | None = None, *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
     """A read-only connection on the newest snapshot (default: of the configured data directory), time zone UTC.
 
-    Raises WarehouseError when nothing has been published yet, or it cannot be read.
+    It is sealed: SQL reaches no other file, no environment and no DataFrame, and cannot change an option. With
+    `allow_files` it may: only for SQL that you trust. Close sealed connections first, because DuckDB opens a file with
+    one set of options at a time. Raises WarehouseError when nothing has been published yet, or it cannot be read.
     """
-    snapshot = find_snapshot(data_dir)
+    return open_snapshot(find_snapshot(data_dir), OPEN if allow_files else SEALED)
+
+
+def open_snapshot(snapshot: Path, options: Options) -> duckdb.DuckDBPyConnection:
+    """A read-only connection with these options. Raises WarehouseError when the file cannot be read."""
     try:
-        connection = duckdb.connect(str(snapshot), read_only=True, config=OFFLINE)
+        return duckdb.connect(str(snapshot), read_only=True, config=options)
     except duckdb.Error as error:
         raise WarehouseError(f"the published snapshot cannot be read: {str(error).splitlines()[0]}") from error
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
 
 
 def read(

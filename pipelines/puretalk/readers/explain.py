@@ -43,8 +43,8 @@ class FieldChange:
 
 
 def explain_assistant(connection: duckdb.DuckDBPyConnection, assistant: str) -> Iterator[str]:
-    """Lines of text. `assistant`: its id, its name or the beginning of its id. Raises the errors of find_assistant."""
-    connection.execute("SET TimeZone = 'UTC'")
+    """Lines of text, times as the connection gives them. `assistant`: its id, its name or the beginning of its id.
+    Raises the errors of find_assistant."""
     assistant_id = find_assistant(connection, assistant)
     [(name, first_seen_at, deleted_at)] = connection.execute(
         f"SELECT name, first_seen_at, deleted_at FROM {STORAGE_SCHEMA}.assistants WHERE assistant_id = ?",

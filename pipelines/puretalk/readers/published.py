@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import OFFLINE, quote_name
+from puretalk.database import SEALED, quote_name
 from puretalk.errors import WarehouseError
 from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import load_settings
@@ -63,7 +63,7 @@ def read_published(data_dir: Path) -> Published:
     """What readers get now. Raises WarehouseError when nothing has been published yet or it cannot be read."""
     try:
         snapshot = find_snapshot(data_dir)
-        with contextlib.closing(duckdb.connect(str(snapshot), read_only=True, config=OFFLINE)) as connection:
+        with contextlib.closing(duckdb.connect(str(snapshot), read_only=True, config=SEALED)) as connection:
             return _read_facts(connection, snapshot)
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

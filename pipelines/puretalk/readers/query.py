@@ -9,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 
+from puretalk.database import OPEN, SEALED
 from puretalk.errors import UsageError
-from puretalk.readers.connection import connect
+from puretalk.readers.connection import open_snapshot
+from puretalk.readers.published import find_snapshot
 
 #: Statements that would change the database. DuckDB refuses them too, in other words and only where the names exist.
 _WRITES = {
@@ -27,15 +29,16 @@ _WRITES = {
 
 
 @contextmanager
-def open_connection(data_dir: Path, *, is_local: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection on the newest snapshot, time zone UTC or that of this machine. Errors of DuckDB become
-    UsageError. Raises WarehouseError when nothing has been published yet."""
-    with closing(connect(data_dir)) as connection:
-        if is_local:
-            connection.execute("RESET TimeZone")
-        connection.execute("SET python_enable_replacements = false")  # a table is never a variable of this program
-        with explained_sql():
-            yield connection
+def open_connection(
+    data_dir: Path, *, is_local: bool = False, allow_files: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection on the newest snapshot, time zone UTC or that of this machine. Sealed, unless
+    `allow_files`. Errors of DuckDB become UsageError. Raises WarehouseError when nothing has been published yet."""
+    options = {**(OPEN if allow_files else SEALED), "python_enable_replacements": "false"}  # no table is a variable
+    if is_local:
+        del options["TimeZone"]
+    with closing(open_snapshot(find_snapshot(data_dir), options)) as connection, explained_sql():
+        yield connection
 
 
 @contextmanager

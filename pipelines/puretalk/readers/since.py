@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.database import OFFLINE
+from puretalk.database import SEALED
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.readers.news import read_newest
 from puretalk.warehouse.snapshots import SnapshotStore
@@ -37,8 +37,7 @@ def parse_since(text: str, data_dir: Path, now: datetime | None = None) -> datet
 
 def _newest_moment(snapshot: Path) -> datetime:
     try:
-        with closing(duckdb.connect(str(snapshot), read_only=True, config=OFFLINE)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with closing(duckdb.connect(str(snapshot), read_only=True, config=SEALED)) as connection:
             newest = read_newest(connection)
     except duckdb.Error as error:
         raise WarehouseError(f"the snapshot {snapshot} cannot be read: {str(error).splitlines()[0]}") from error

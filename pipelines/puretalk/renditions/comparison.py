@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.database import OFFLINE
+from puretalk.database import SEALED
 from puretalk.errors import ConfigurationError, UsageError, WarehouseError
 from puretalk.readers.areas import name_in_line
 from puretalk.readers.assistants import find_assistant
@@ -161,7 +161,7 @@ def _open_snapshot(data_dir: Path, snapshot_id: str) -> duckdb.DuckDBPyConnectio
     for snapshot in SnapshotStore(data_dir).list_snapshots():
         if snapshot.snapshot_id == snapshot_id:
             try:
-                return duckdb.connect(str(snapshot.path), read_only=True, config=OFFLINE)
+                return duckdb.connect(str(snapshot.path), read_only=True, config=SEALED)
             except duckdb.Error as error:
                 raise WarehouseError(f"the snapshot {snapshot_id} cannot be read: {error}") from error
     raise ConfigurationError(f"there is no snapshot {snapshot_id}", action="`puretalk snapshots` lists them.")

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from puretalk.errors import WarehouseBusyError, WarehouseError
 
+LOCK_NAME = "sync.lock"
 #: The note: a run that cannot get the lock reads in it who holds it.
 NOTE_NAME = "sync.holder.json"
 
@@ -31,7 +32,7 @@ class Holder:
 def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of a data directory; wait at most `wait` seconds. Raises WarehouseBusyError with its holder."""
     note = data_dir / NOTE_NAME
-    lock = FileLock(data_dir / "sync.lock", mode=0o600)
+    lock = FileLock(data_dir / LOCK_NAME, mode=0o600)
     try:
         lock.acquire(timeout=wait, poll_interval=0.2)
     except Timeout:
@@ -43,7 +44,7 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
         )
         raise WarehouseBusyError(f"another run is at work: {said}") from None
     except OSError as error:
-        raise WarehouseError(f"the lock {data_dir / 'sync.lock'} cannot be taken: {error.strerror}") from error
+        raise WarehouseError(f"the lock {data_dir / LOCK_NAME} cannot be taken: {error.strerror}") from error
     try:
         holder = Holder(os.getpid(), command, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         with contextlib.suppress(OSError):
@@ -80,6 +81,11 @@ def hold_replication_lock(data_dir: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise WarehouseError(f"the lock {data_dir / 'replicate.lock'} cannot be taken: {error.strerror}") from error
+
+
+def is_in_data_dir(path: Path) -> bool:
+    """Whether a file is, or would be, in a data directory that a run has locked once."""
+    return any((place / LOCK_NAME).exists() for place in path.resolve().parents)
 
 
 def forget_holder(data_dir: Path) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import duckdb
 
-from puretalk.database import OFFLINE
+from puretalk.database import SEALED
 from puretalk.errors import WarehouseError
 from puretalk.listener import SILENT, Listener, Step
 from puretalk.schema import CATALOG
@@ -339,7 +339,7 @@ def _verify(snapshot: Path, snapshot_id: str) -> None:
     """Open the file read-only, as a reader will, and compare the snapshot_id in it. DuckDB has not opened it under this
     name before, so it reads the file."""
     try:
-        with contextlib.closing(duckdb.connect(str(snapshot), read_only=True, config=OFFLINE)) as connection:
+        with contextlib.closing(duckdb.connect(str(snapshot), read_only=True, config=SEALED)) as connection:
             found = connection.execute("SELECT snapshot_id FROM main.snapshot_info").fetchall()
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
