@@ -8,6 +8,7 @@ output         where a result goes: a file, a terminal or its pager, another pro
 prompt         the prompt of `puretalk sql`
 messages       what people and programs are told: failures, outcomes, status
 progress       the bar of a run, and how a signal ends it
+ending         the end of the process
 demonstration  `puretalk demo`
 replication    `puretalk replicate`, also after a sync
 """

@@ -17,6 +17,7 @@ import click
 
 from puretalk.cli import history
 from puretalk.cli.changes import changes
+from puretalk.cli.ending import end_process
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -524,9 +525,12 @@ def run() -> None:
     except FileNotFoundError:
         os.chdir("/")
     try:
-        main(standalone_mode=True)
-    finally:
         try:
-            sys.stdout.flush()
-        except BrokenPipeError:  # `puretalk query … | head` closes the pipe early
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            main(standalone_mode=True)
+        finally:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:  # `puretalk query … | head` closes the pipe early
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as ended:
+        end_process(ended)
