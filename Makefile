@@ -45,7 +45,7 @@ coverage:
 	$(MAKE) test COVERAGE=1
 
 # The long storms of changes, faults and kills; CI runs them too.
-storm: .venv/ready .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready .venv/mcp-sdk/ready
+storm: .venv/ready .venv/postgres .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready .venv/mcp-sdk/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.

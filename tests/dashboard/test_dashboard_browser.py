@@ -12,16 +12,18 @@ import re
 import shutil
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from support.dashboards import FORMULAS, HOSTILE, SYNCED_AT, hostile_account, write_snapshot
+from support.dashboards import FORMULAS, HOSTILE, SYNCED_AT, blocks, hostile_account, write_snapshot
 
 from puretalk.dashboard import serve_dashboard, write_dashboard
 
@@ -598,3 +600,71 @@ def test_print_leaves_the_controls_out(page: Page) -> None:
     assert page.locator("#chart-by_model .bar").first.is_visible()
     for control in (".top", ".source-button", ".pages", ".chips"):
         assert not page.locator(control).first.is_visible()
+
+
+def test_lines_of_a_first_version_are_no_change(page: Page, file: Path, read: Read) -> None:
+    (identities,) = [block["ids"] for block in blocks(file.read_text()).values() if "ids" in block]
+    texts: dict[str, list[str]] = {}
+    for key, text in read("SELECT assistant_id, config->>'prompt' FROM assistant_versions ORDER BY observed_at"):
+        known = texts.setdefault(key, [])
+        if known[-1:] != [text]:
+            known.append(text)
+    checked = 0
+    for row in page.locator('[data-table="most_changed_prompts"] tbody tr').all():
+        _, place, versions, added, removed, *_ = row.locator("td").all_inner_texts()
+        if place != "prompt":
+            continue
+        pairs = list(pairwise(texts[identities[int(row.locator(".open").get_attribute("data-open") or "")]]))
+        lines = [(Counter(old.split("\n")), Counter(new.split("\n"))) for old, new in pairs]
+        more, less = sum((new - old).total() for old, new in lines), sum((old - new).total() for old, new in lines)
+        assert (versions, added, removed) == (f"{len(pairs) + 1}", f"{more:,}", f"{less:,}")
+        checked += 1
+    assert checked > 2
+
+
+def test_severities_sort_by_their_weight(page: Page, read: Read) -> None:
+    counts: dict[str, int] = dict(
+        read("SELECT severity, count(*) FROM marts.rpt_config_findings WHERE NOT is_accepted GROUP BY 1")
+    )
+    assert set(counts) == {"high", "medium", "low"}
+    ordered = [name for name in ("high", "medium", "low") for _ in range(counts[name])]
+    head = page.locator('[data-sort="findings"]', has_text="Severity")
+    column = page.locator('[data-table="findings"] tbody td:nth-child(2)')
+    head.click()
+    assert column.all_inner_texts() == ordered[:10]
+    head.click()
+    assert column.all_inner_texts() == ordered[::-1][:10]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_print_of_an_assistant_has_all_its_versions_dark_on_white(
+    browser: Browser, file: Path, read: Read, scheme: Any
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 500}, color_scheme=scheme)
+    page = Opened(context).go(f"{file.as_uri()}#a={changed_assistant(read)}&tab=History")
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", scheme)
+    page.evaluate("""() => {
+        const list = document.querySelector('.timeline'), one = list.firstElementChild;
+        for (let copy = 0; copy < 30; copy += 1) list.append(one.cloneNode(true));
+    }""")
+    page.emulate_media(media="print")
+    detail = page.locator("#detail")
+    height = page.evaluate("document.querySelector('.timeline').getBoundingClientRect().height")
+    assert detail.evaluate("each => each.getBoundingClientRect().height") > height > 1500
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) > 2
+    style = "each => [getComputedStyle(each).color, getComputedStyle(each).backgroundColor]"
+    assert detail.evaluate(style) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    assert page.locator("ins").first.evaluate(style) == ["rgb(14, 87, 51)", "rgb(222, 243, 228)"]
+    context.close()
+
+
+def test_forced_colours_show_insertions_and_the_open_tab(browser: Browser, file: Path, read: Read) -> None:
+    context = browser.new_context(forced_colors="active")
+    page = Opened(context).go(f"{file.as_uri()}#a={changed_assistant(read)}&tab=History")
+    assert page.locator("ins").first.evaluate("each => getComputedStyle(each).textDecorationLine") == "underline"
+    colours = page.locator(".tabs button").evaluate_all(
+        "all => all.map(each => [each.getAttribute('aria-selected'), getComputedStyle(each).borderBottomColor])"
+    )
+    canvas = page.locator("#detail").evaluate("each => getComputedStyle(each).backgroundColor")
+    assert [selected for selected, colour in colours if colour != canvas] == ["true"]
+    context.close()

@@ -110,12 +110,12 @@ def sync_and_compare_five_times(tmp_path: Path, select: Select) -> None:
             assert (again.tables, again.rows) == (0, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.storm
 def test_postgres_equals_the_snapshot_after_each_of_five_syncs(tmp_path: Path, in_postgres: PostgresServer) -> None:
     sync_and_compare_five_times(tmp_path, in_postgres.select)
 
 
-@pytest.mark.slow
+@pytest.mark.storm
 def test_duckdb_equals_the_snapshot_after_each_of_five_syncs(tmp_path: Path, in_duckdb: Select) -> None:
     sync_and_compare_five_times(tmp_path, in_duckdb)
 

@@ -322,6 +322,14 @@
     return Number(one) - Number(other);
   }
 
+  // Severities have an order of their own: as words, "medium" would be above "low" and "high".
+  const SEVERITIES = ["low", "medium", "high"];
+
+  function sortKeys(table, place) {
+    const column = table.columns[place];
+    return table.titles[place] === "Severity" ? column.map((value) => (value === null ? null : SEVERITIES.indexOf(value))) : column;
+  }
+
   function searchable(table) {
     table.searchable ??= table.columns[0]?.map((_, row) => {
       const id = table.assistants ? data.ids[table.assistants[row]] : "";
@@ -345,8 +353,8 @@
       if (words.every((word) => texts[row].includes(word))) rows.push(row);
     }
     const sort = state.sorts[table.id] || 0;
-    const column = table.columns[Math.abs(sort) - 1];
-    if (column) {
+    if (table.columns[Math.abs(sort) - 1]) {
+      const column = sortKeys(table, Math.abs(sort) - 1);
       const direction = Math.sign(sort);
       rows.sort((one, other) => {
         const [a, b] = [column[one], column[other]];
@@ -890,7 +898,8 @@
     } else if (sort !== undefined) {
       const place = Number(column) + 1;
       const format = tables.get(sort).formats[column];
-      const first = isNumber(format) || format === "time" || format === "date" ? -place : place;
+      const mostFirst = isNumber(format) || format === "time" || format === "date" || tables.get(sort).titles[column] === "Severity";
+      const first = mostFirst ? -place : place;
       const now = state.sorts[sort] || 0;
       state.sorts[sort] = now === first ? -first : now === -first ? 0 : first;
       delete state.pages[sort];
