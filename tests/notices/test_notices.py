@@ -254,13 +254,23 @@ def test_a_broken_cursor_or_format_is_said_and_sends_nothing(warehouse: Warehous
     assert receiver.got == []
     unknown, broken = warehouse.log()
     assert unknown == "the notice did not arrive: notify_format must be one of json, slack, teams"
-    assert broken.endswith("notices.json cannot be read: remove it, and notices begin anew")
+    assert broken.endswith("notices.json cannot be read: remove it, and notices begin again from what is published")
 
 
 def test_a_secret_that_is_no_text_is_a_line_in_the_log(told: Told, tmp_path: Path, receiver: Receiver) -> None:
     warehouse = Warehouse(told, tmp_path, receiver, notify_secret="\udcff")
     warehouse.publish_and_send(1)
     assert warehouse.log() == ["the notice did not arrive: UnicodeEncodeError"]
+
+
+def test_an_error_that_nobody_foresaw_is_a_line_in_the_log_and_fails_no_sync(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse.publish(1)
+    with monkeypatch.context() as broken:
+        broken.setattr("puretalk.notices.sending.read_newest", lambda _: 1 / 0)
+        send_notices(warehouse.settings)
+    assert warehouse.log() == ["the notice did not arrive: ZeroDivisionError"]
 
 
 def many(count: int) -> News:

@@ -42,7 +42,9 @@ def read_cursor(data_dir: Path) -> Cursor | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise WarehouseError(f"{path} cannot be read: remove it, and notices begin anew") from error
+        raise WarehouseError(
+            f"{path} cannot be read: remove it, and notices begin again from what is published"
+        ) from error
 
 
 def write_cursor(data_dir: Path, cursor: Cursor) -> None:
