@@ -4,7 +4,12 @@ test_dashboard_browser.py."""
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from puretalk.dashboard.script import read_script
 
@@ -26,3 +31,14 @@ def test_what_a_module_imports_another_one_exports() -> None:
             exporting = (SCRIPT / f"{other}.js").read_text(encoding="utf-8")
             exported = re.findall(r"^export (?:async )?(?:function|const|let|class) ([\w$]+)", exporting, re.M)
             assert set(names.split(", ")) <= set(exported), f"{file.name} imports from {other}.js"
+
+
+def test_types_hold() -> None:
+    """What the modules say of their types in JSDoc, the TypeScript compiler checks."""
+    compiler = Path(sys.prefix) / "typescript" / "node_modules" / "typescript" / "bin" / "tsc"
+    if not shutil.which("node") or not compiler.is_file():
+        pytest.skip("there is no TypeScript compiler: it needs Node and npm (make .venv/typescript/ready)")
+    project = Path(__file__).parent / "typescript"
+    found = subprocess.run(["node", compiler, "--project", project], capture_output=True, text=True, timeout=120)
+    assert found.stdout == ""
+    assert found.returncode == 0

@@ -9,7 +9,8 @@ import { shown } from "./values.js";
 export function renderFilters() {
   const bar = $("filters");
   const chips = [];
-  for (const [filters, kind] of [[state.labels, "label"], [state.series, "series"]]) {
+  for (const filters of [state.labels, state.series]) {
+    const kind = filters === state.labels ? "label" : "series";
     for (const [id, wanted] of filters) {
       for (const label of wanted) {
         const chart = charts.get(id);
@@ -28,7 +29,7 @@ export function renderFilters() {
   const clear = el("button", { type: "button", class: "quiet", id: "clear", onclick: clearFilters }, "Clear all");
   bar.replaceChildren(el("span", { class: "filters-count" }, text), ...chips, clear);
   $("announce").replaceChildren(chips.length ? `Filtered: ${text}` : "");
-  for (const mark of document.querySelectorAll("[data-whole]")) mark.hidden = !chips.length;
+  for (const mark of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-whole]"))) mark.hidden = !chips.length;
 }
 
 function clearFilters() {

@@ -1,7 +1,7 @@
 // Charts: what is drawn, over the rows of the selected assistants.
 
 import { data } from "./data.js";
-import { badge, drawing, el, slug, svg } from "./elements.js";
+import { badge, drawing, el, find, slug, svg } from "./elements.js";
 import { aggregated, isPressed, masks, selection } from "./selection.js";
 import { state } from "./state.js";
 import { shown, sum } from "./values.js";
@@ -111,8 +111,8 @@ export function renderChart(chart) {
   if (!chart.members || !chart.labels.length) return;
   const values = chartValues(chart, selection(chart.id));
   chart.values = chartValues(chart, selection());
-  document.querySelector(`[data-body="${chart.id}"]`).replaceChildren(...[DRAW[chart.kind](chart, values)].flat(2).filter(Boolean));
-  const body = document.querySelector(`[data-chart-data="${chart.id}"] tbody`);
+  find(`[data-body="${chart.id}"]`).replaceChildren(...[DRAW[chart.kind](chart, values)].flat(2).filter(Boolean));
+  const body = find(`[data-chart-data="${chart.id}"] tbody`);
   body?.replaceChildren(...values.slice(0, data.dataRows).map((line, label) =>
     el("tr", {}, el("td", {}, chart.labels[label]), line.map((value) => el("td", { class: "number" }, shown(value, chart.format))))));
 }

@@ -2,11 +2,11 @@
 
 import { chunk, data, placeOf, tables } from "./data.js";
 import { drawDetail } from "./details.js";
-import { $, badge, el, slug } from "./elements.js";
+import { $, badge, el, find, slug } from "./elements.js";
 import { state, writeFragment } from "./state.js";
 import { shown, sum } from "./values.js";
 
-export const dialog = $("detail");
+export const dialog = /** @type {HTMLDialogElement} */ ($("detail"));
 let opened = null;
 let openedFrom = "assistants";
 let returnTo = null;
@@ -48,13 +48,17 @@ export async function renderDetail() {
   body.scrollTop = 0;
   const order = neighbours();
   const here = order.indexOf(place);
-  $("detail-previous").disabled = here <= 0;
-  $("detail-next").disabled = here < 0 || here === order.length - 1;
+  disable("detail-previous", here <= 0);
+  disable("detail-next", here < 0 || here === order.length - 1);
   if (!dialog.open) {
     dialog.showModal();
     document.documentElement.classList.add("has-detail");
   }
   if (isNew) $("detail-name").focus({ preventScroll: true });
+}
+
+function disable(id, isDisabled) {
+  /** @type {HTMLButtonElement} */ ($(id)).disabled = isDisabled;
 }
 
 function neighbours() {
@@ -79,7 +83,7 @@ function stepDetail(by) {
 export function showTab(name) {
   state.tab = name;
   writeFragment(false);
-  renderDetail().then(() => document.querySelector('#detail-tabs [aria-selected="true"]')?.focus());
+  renderDetail().then(() => find('#detail-tabs [aria-selected="true"]')?.focus());
 }
 
 function onClose() {
@@ -90,7 +94,7 @@ function onClose() {
     state.tab = "";
     writeFragment(true);
   }
-  if (returnTo) document.querySelector(`[data-table="${returnTo[0]}"] [data-open="${returnTo[1]}"]`)?.focus({ preventScroll: true });
+  if (returnTo) find(`[data-table="${returnTo[0]}"] [data-open="${returnTo[1]}"]`)?.focus({ preventScroll: true });
   returnTo = null;
 }
 

@@ -1,6 +1,10 @@
 // Elements of the page. Text becomes text nodes only (trusted types are required, so innerHTML would throw).
 
+/** The element of that id, which the page has. @type {(id: string) => HTMLElement} */
 export const $ = (id) => document.getElementById(id);
+
+/** The first element that a selector finds, or null. @type {(selector: string, within?: ParentNode) => HTMLElement | null} */
+export const find = (selector, within = document) => within.querySelector(selector);
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, attributes, children) {
@@ -12,6 +16,7 @@ function fill(node, attributes, children) {
   node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
+/** An element; null, undefined and false among the children are left out. @type {(tag: string, attributes?: object, ...children: any[]) => HTMLElement} */
 export const el = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 export const svg = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 export const drawing = (attributes, ...children) =>

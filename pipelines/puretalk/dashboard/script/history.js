@@ -30,6 +30,7 @@ export function drawTimeline(detail, rows) {
   return [el("ol", { class: "timeline" }, items), oldest > 1 ? el("p", { class: "muted" }, `${oldest - 1} older versions are in the warehouse.`) : null];
 }
 
+/** @param {any} change a row of the changes, by title */
 function drawChange({ path, area, change_kind: kind, old_value: before, new_value: after }, isOpen) {
   const [old, now] = [readable(before), readable(after)];
   const head = el("p", { class: "change-head" }, el("code", {}, path), el("span", { class: "mark" }, area), kind === "changed" ? null : el("span", { class: "mark" }, kind));
@@ -40,7 +41,7 @@ function drawChange({ path, area, change_kind: kind, old_value: before, new_valu
       old === null ? null : el("del", {}, old === "" ? "(empty)" : old), old === null || now === null ? null : el("span", { class: "arrow-right" }, " → "),
       now === null ? null : el("ins", {}, now === "" ? "(empty)" : now)));
   }
-  const details = el("details", { class: "diff-box" }, el("summary", {}, old === null ? "What was added" : now === null ? "What was removed" : "What changed"));
+  const details = /** @type {HTMLDetailsElement} */ (el("details", { class: "diff-box" }, el("summary", {}, old === null ? "What was added" : now === null ? "What was removed" : "What changed")));
   let isDrawn = false;
   const draw = () => {
     if (isDrawn) return;

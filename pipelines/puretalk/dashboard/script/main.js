@@ -5,7 +5,7 @@ import { THEMES, applyTheme, renderAge, stored } from "./appearance.js";
 import { expanded, renderChart } from "./charts.js";
 import { charts, data, load, tables } from "./data.js";
 import { dialog, openAssistant, renderDetail, showTab, startDrawer } from "./drawer.js";
-import { $ } from "./elements.js";
+import { $, find } from "./elements.js";
 import { download } from "./export.js";
 import { focused } from "./focus.js";
 import { readMasks } from "./selection.js";
@@ -66,10 +66,11 @@ function onClick(event) {
     showTab(tab);
   } else {
     event.preventDefault();
-    const section = document.querySelector(target.getAttribute("href"));
+    const section = find(target.getAttribute("href"));
     section.scrollIntoView();
-    section.querySelector("h2").setAttribute("tabindex", "-1");
-    section.querySelector("h2").focus({ preventScroll: true });
+    const heading = find("h2", section);
+    heading.setAttribute("tabindex", "-1");
+    heading.focus({ preventScroll: true });
   }
 }
 
@@ -77,13 +78,13 @@ function onKey(event) {
   const tab = event.target.closest?.('[role="tab"]');
   const turn = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
   if (tab && turn) {
-    const all = [...$("detail-tabs").children];
+    const all = /** @type {HTMLElement[]} */ ([...$("detail-tabs").children]);
     const here = all.indexOf(tab);
     const next = Math.abs(turn) === 1 ? (here + turn + all.length) % all.length : turn < 0 ? 0 : all.length - 1;
     event.preventDefault();
     showTab(all[next].dataset.tab);
   } else if (event.key === "/" && !dialog.open && !/^(INPUT|TEXTAREA)$/.test(event.target.tagName)) {
-    const search = document.querySelector('[data-search="assistants"]') || document.querySelector("[data-search]");
+    const search = find('[data-search="assistants"]') || find("[data-search]");
     event.preventDefault();
     search?.focus();
     search?.scrollIntoView({ block: "center" });

@@ -25,7 +25,7 @@ export function readMasks() {
 export function selection(except) {
   const all = [...masks].filter(([id]) => id !== except).map(([, mask]) => mask);
   if (!all.length) return null;
-  return all[0].map((one, place) => (all.every((mask) => mask[place]) ? 1 : 0));
+  return all[0].map((_, place) => (all.every((mask) => mask[place]) ? 1 : 0));
 }
 
 export function aggregated(aggregate, count, total, distinct) {

@@ -2,6 +2,11 @@
 
 import { charts, tables } from "./data.js";
 
+/** By chart, the chosen labels or series. @typedef {Map<string, Set<string>>} Filters */
+
+/** `queries`, `sorts` (the number of a column, negative for descending) and `pages` are by table.
+ * @type {{ labels: Filters, series: Filters, queries: Record<string, string>, sorts: Record<string, number>,
+ *   pages: Record<string, number>, open: string | null, tab: string }} */
 export const state = { labels: new Map(), series: new Map(), queries: {}, sorts: {}, pages: {}, open: null, tab: "" };
 
 export function readFragment() {
@@ -19,13 +24,14 @@ export function readFragment() {
   }
 }
 
+/** @param {boolean} isNew whether Back leads to the view before */
 export function writeFragment(isNew) {
   const written = new URLSearchParams();
   for (const [id, wanted] of state.labels) for (const label of wanted) written.append(`f.${id}`, label);
   for (const [id, wanted] of state.series) for (const label of wanted) written.append(`s.${id}`, label);
   for (const [id, query] of Object.entries(state.queries)) if (query) written.set(`q.${id}`, query);
-  for (const [id, sort] of Object.entries(state.sorts)) if (sort) written.set(`o.${id}`, sort);
-  for (const [id, page] of Object.entries(state.pages)) if (page > 1) written.set(`p.${id}`, page);
+  for (const [id, sort] of Object.entries(state.sorts)) if (sort) written.set(`o.${id}`, String(sort));
+  for (const [id, page] of Object.entries(state.pages)) if (page > 1) written.set(`p.${id}`, String(page));
   if (state.open) written.set("a", state.open);
   if (state.open && state.tab) written.set("tab", state.tab);
   const address = `#${written}`;
@@ -38,6 +44,7 @@ export function writeFragment(isNew) {
   }
 }
 
+/** @param {Filters} filters @param {string} id of a chart @param {string} label */
 export function toggle(filters, id, label) {
   const wanted = filters.get(id) || new Set();
   if (!wanted.delete(label)) wanted.add(label);
@@ -50,7 +57,7 @@ export function toggle(filters, id, label) {
 /** @type {() => void} */
 let onChange = () => {};
 
-/** What draws the page again when the reader has chosen something. */
+/** What draws the page again when the reader has chosen something. @param {() => void} draw */
 export function whenChanged(draw) {
   onChange = draw;
 }

@@ -1,7 +1,7 @@
 // Tables: rows that filters and search leave, sorted, page by page.
 
 import { data } from "./data.js";
-import { badge, el } from "./elements.js";
+import { badge, el, find } from "./elements.js";
 import { selection } from "./selection.js";
 import { state } from "./state.js";
 import { NONE, cellClass, shown } from "./values.js";
@@ -9,7 +9,7 @@ import { NONE, cellClass, shown } from "./values.js";
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 function compare(one, other) {
-  if (one === null || other === null) return (one === null) - (other === null);
+  if (one === null || other === null) return Number(one === null) - Number(other === null);
   if (typeof one === "string" && typeof other === "string") return collator.compare(one, other);
   return Number(one) - Number(other);
 }
@@ -74,7 +74,7 @@ export function renderTable(table) {
   table.rows = rows;
   const pages = Math.max(1, Math.ceil(rows.length / table.pageSize));
   const page = Math.min(state.pages[table.id] || 1, pages);
-  const grid = document.querySelector(`[data-table="${table.id}"]`);
+  const grid = /** @type {HTMLTableElement} */ (find(`[data-table="${table.id}"]`));
   const visible = rows.slice((page - 1) * table.pageSize, page * table.pageSize);
   grid.tBodies[0].replaceChildren(...visible.map((row) => el("tr", {}, table.titles.map((_, column) => cell(table, column, row)))));
   const sort = state.sorts[table.id] || 0;
@@ -84,13 +84,13 @@ export function renderTable(table) {
   });
   const all = table.columns[0]?.length || 0;
   const counted = rows.length === all ? shown(all, "integer") : `${shown(rows.length, "integer")} of ${shown(all, "integer")}`;
-  document.querySelector(`[data-count="${table.id}"]`).replaceChildren(counted);
-  const empty = document.querySelector(`[data-empty="${table.id}"]`);
+  find(`[data-count="${table.id}"]`).replaceChildren(counted);
+  const empty = find(`[data-empty="${table.id}"]`);
   empty.hidden = rows.length > 0;
   empty.replaceChildren(all ? "Nothing matches the filters and the search." : "Nothing here.");
-  const search = document.querySelector(`[data-search="${table.id}"]`);
+  const search = /** @type {HTMLInputElement} */ (find(`[data-search="${table.id}"]`));
   if (document.activeElement !== search) search.value = state.queries[table.id] || "";
-  const nav = document.querySelector(`[data-pages="${table.id}"]`);
+  const nav = find(`[data-pages="${table.id}"]`);
   nav.hidden = pages === 1;
   const step = (label, name, target) =>
     el("button", { type: "button", class: "quiet", "aria-label": name, "data-page": table.id, "data-target": target, disabled: target < 1 || target > pages }, label);

@@ -2,7 +2,7 @@
 
 import { selector } from "./charts.js";
 import { charts } from "./data.js";
-import { $, badge, el } from "./elements.js";
+import { $, badge, el, find } from "./elements.js";
 import { aggregated, selection } from "./selection.js";
 import { shown, sum } from "./values.js";
 
@@ -24,7 +24,7 @@ function tileValue(tile, selected) {
 
 export function renderTile(tile) {
   const card = $(`tile-${tile.id}`);
-  const note = card.querySelector("[data-note]");
+  const note = find("[data-note]", card);
   if (!notes.has(tile.id)) notes.set(tile.id, [...note.childNodes]);
   const selected = selection();
   const spark = card.querySelector(".spark");
