@@ -63,10 +63,14 @@ class ChartFigure:
 
 @dataclass(frozen=True)
 class TableFigure:
+    """`assistants[row]` is the place of the row's assistant, `versions[row]` the number of the version that it is
+    about; None where the SQL has no such column."""
+
     table: Table
     rows: Rows
     assistants: list[int | None] | None
     matches: Mapping[str, Match]
+    versions: list[Scalar] | None
     sql: str
 
 
@@ -242,9 +246,11 @@ def _table_figure(
     assistants = (
         [places.get(str(one)) for one in rows.column("assistant_id")] if "assistant_id" in rows.titles else None
     )
-    for title in ("assistant_id", *(title for title in rows.titles if title.startswith("_"))):
+    versions = rows.column("version_number") if "version_number" in rows.titles else None
+    hidden = ("assistant_id", "version_number", *(title for title in rows.titles if title.startswith("_")))
+    for title in hidden:
         rows = rows.without(title)
-    return TableFigure(table, rows, assistants, matches, table.sql)
+    return TableFigure(table, rows, assistants, matches, versions, table.sql)
 
 
 def _axes(figure: ChartFigure) -> Axes:

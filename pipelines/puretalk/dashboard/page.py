@@ -150,6 +150,7 @@ def _data(
                 "columns": one.rows.columns,
                 "assistants": one.assistants,
                 "matches": _packed_matches(one.matches),
+                "versions": one.versions,
             }
             for one in figures.tables
         ],

@@ -16,7 +16,7 @@ import { $ } from "./elements.js";
 /** @typedef {{ id: string, aggregate: string, format: string, chart: string, members: Members | null }} Tile */
 /** `columns[column][row]`; `rows`: the rows that filters and search leave, in their order.
  * @typedef {{ id: string, title: string, pageSize: number, matches: Record<string, Match>, titles: string[],
- *   formats: string[], columns: Value[][], assistants: number[] | null, rows?: number[], searchable?: string[] }} Table */
+ *   formats: string[], columns: Value[][], assistants: number[] | null, versions: number[] | null, rows?: number[], searchable?: string[] }} Table */
 /** A part of the view of one assistant.
  * @typedef {{ id: string, title: string, tab: string, kind: string, titles: string[], formats: string[],
  *   changes: string[] | null }} Detail */
