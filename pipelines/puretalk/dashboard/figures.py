@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
-from puretalk.dashboard.answers import Rows, fetch
+from puretalk.dashboard.answers import Rows, Scalar, fetch
 from puretalk.dashboard.members import (
     Axes,
     Match,
