@@ -148,6 +148,7 @@ def _data(
                 "formats": one.rows.formats,
                 "columns": one.rows.columns,
                 "assistants": one.assistants,
+                "versions": one.versions,
             }
             for one in figures.tables
         ],
