@@ -85,7 +85,8 @@ def render_page(
 
 
 def _style() -> str:
-    text = resources.files(__package__).joinpath("dashboard.css").read_text(encoding="utf-8")
+    folder = resources.files(__package__)
+    text = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("dashboard.css", "reading.css"))
     if "</" in text:
         raise AssertionError("a style sheet cannot hold the end of an element")
     return text
@@ -109,6 +110,7 @@ def _data(
         "names": list(figures.assistants.values()),
         "deleted": {str(place): deleted_at for place, deleted_at in figures.deleted.items()},
         "chunkOf": histories.chunk_of,
+        "lastSync": figures.last_sync.started_at,
         "hasPrompts": include_prompts,
         "staleSeconds": stale_after.total_seconds(),
         "colours": COLOURS,
@@ -145,6 +147,8 @@ def _data(
                 "id": one.table.id,
                 "title": one.table.title,
                 "pageSize": one.table.page_size,
+                "since": one.table.since,
+                "tab": one.table.tab,
                 "titles": one.rows.titles,
                 "formats": one.rows.formats,
                 "columns": one.rows.columns,
