@@ -116,7 +116,7 @@ def sync(
     from puretalk.sync.options import SyncOptions
     from puretalk.sync.run import run_sync
 
-    settings = load(data_dir, debug=debug, **flags)
+    settings = load(data_dir, debug=debug, with_key=not demo, **flags)
     if demo:  # a folder of its own, and no report to those who watch over the real warehouse
         settings = _demo_settings(settings, data_dir)
         settings = replace(settings, operations=replace(settings.operations, ping_url="", metrics_file=""))
@@ -194,7 +194,7 @@ def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
     """Is the key accepted, is the endpoint what we expect, is the directory writable? One line each."""
     from puretalk.operations.preflight import run_preflight
 
-    settings = load(data_dir, debug=debug, **flags)
+    settings = load(data_dir, debug=debug, with_key=True, **flags)
     exit_code = 0
     with explained_errors(settings, debug=debug):
         for result in run_preflight(settings):

@@ -89,9 +89,9 @@ def is_verbose() -> bool:
     return logging.getLogger("puretalk").isEnabledFor(logging.INFO)
 
 
-def load(data_dir: Path | None, *, debug: bool, **flags: Any) -> Settings:
+def load(data_dir: Path | None, *, debug: bool, with_key: bool = False, **flags: Any) -> Settings:
     """The settings of a command. A relative folder is below the current one when a person types it, and below the
-    project in a setting."""
+    project in a setting. `with_key`: the command asks the API."""
     with explained_errors(None, debug=debug):
-        return load_settings({"data_dir": data_dir and data_dir.absolute(), **flags})
+        return load_settings({"data_dir": data_dir and data_dir.absolute(), **flags}, with_key=with_key)
     raise AssertionError("unreachable")
