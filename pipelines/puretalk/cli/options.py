@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from puretalk.cli.messages import explained_errors
+from puretalk.cli.outlet import LineFormatter
 from puretalk.errors import UsageError
 from puretalk.settings import Settings, load_settings
 
@@ -75,9 +75,7 @@ def verbose_option(command: Command) -> Command:
 def log_to_stderr() -> None:
     """Write the log lines of puretalk, and of no other library, to stderr. Times are UTC."""
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(LineFormatter("%(asctime)s.%(msecs)03dZ %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"))
     logger = logging.getLogger("puretalk")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
