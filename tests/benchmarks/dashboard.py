@@ -1,4 +1,5 @@
-"""How heavy and how quick the page of a large account is: `make bench-dashboard ARGS="[assistants] [versions] [file]"`.
+"""How heavy and how quick the page is of a large account: `make bench-dashboard ARGS="[assistants] [versions] [file]"`;
+and of a fleet of 240 assistants with a sync a day for three months: `ARGS="fleet [file]"`.
 
 Not collected by pytest. `file` is a built warehouse to reuse (made where there is none). The browser's times are those
 of its own clock: from the start of the navigation to the page being ready, and from a click to the detail being shown.
@@ -16,6 +17,7 @@ from statistics import median
 
 import duckdb
 from benchmarks.models import fill
+from benchmarks.pictures import live_three_months
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from puretalk.dashboard import write_dashboard
@@ -67,12 +69,18 @@ def measure(browser: Browser, page_file: Path) -> dict[str, float]:
 
 
 def main() -> None:
+    is_fleet = sys.argv[1:2] == ["fleet"]
+    if is_fleet:
+        sys.argv[1:2] = ["240", "0"]
     assistants = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     versions = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(folder) / "bench.duckdb"
         if not warehouse.exists():
-            fill(warehouse, assistants, versions)
+            if is_fleet:
+                live_three_months(warehouse, assistants, every_days=1)
+            else:
+                fill(warehouse, assistants, versions)
             with duckdb.connect(str(warehouse)) as connection:
                 build_models(connection)
         for title, include_prompts in (("with prompts", True), ("without prompts", False)):
@@ -81,7 +89,7 @@ def main() -> None:
             report = write_dashboard(warehouse, page_file, include_prompts=include_prompts)
             seconds = time.perf_counter() - start
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{title}: {report.assistants:,} assistants, {report.bytes / 1e6:.1f} MB, written in {seconds:.1f} s")
+            print(f"{title}: {report.assistants:,} assistants, {report.bytes / 1e6:.2f} MB, written in {seconds:.1f} s")
             print(f"  at most {memory:,.0f} MB of memory so far")
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
