@@ -30,7 +30,7 @@ help:
 demo: .venv/ready
 	@$(BIN)/puretalk demo
 
-test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres
+test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres .venv/typescript/ready
 	$(if $(COVERAGE),$(BIN)/coverage erase)
 	$(PYTEST) -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not storm" $(T)
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
@@ -46,7 +46,7 @@ coverage:
 
 # The long storms of changes, faults and kills; CI runs them too.
 storm: .venv/ready .venv/postgres .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready \
-	.venv/mcp-sdk/ready
+	.venv/mcp-sdk/ready .venv/lake/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.
@@ -107,6 +107,14 @@ endif
 	@command -v chromium >/dev/null 2>&1 || .ci/apt chromium
 	@touch $@
 
+# The TypeScript compiler, which checks the types in the dashboard's script, where Node is installed.
+.venv/typescript/ready: .venv/ready $(wildcard tests/dashboard/typescript/package*.json)
+	@rm -rf .venv/typescript && mkdir .venv/typescript
+	@if command -v npm >/dev/null 2>&1; then cp tests/dashboard/typescript/package*.json .venv/typescript \
+		&& timeout 180 npm ci --prefix .venv/typescript --no-audit --no-fund --loglevel=error --fetch-retries=0 >/dev/null \
+		|| { echo "npm installs no TypeScript here: its test is skipped" >&2; rm -rf .venv/typescript/node_modules; }; fi
+	@touch $@
+
 # Debian's PostgreSQL, which the tests of replicas start on loopback.
 .venv/postgres: .venv/ready
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || .ci/apt postgresql
@@ -150,6 +158,14 @@ CLIENTS := tests/readers/clients
 	@rm -rf .venv/mcp-sdk
 	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --target .venv/mcp-sdk \
 		-r tests/model_context/sdk.lock
+	@touch $@
+
+# deltalake, pyiceberg and polars, for replicas in a lake: larger than all other test packages together, so in a folder
+# of their own. Its lock too holds the versions of requirements.lock where both name a package.
+.venv/lake/ready: .venv/ready tests/replication/lake.lock
+	@rm -rf .venv/lake
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --target .venv/lake \
+		-r tests/replication/lake.lock
 	@touch $@
 
 clean:

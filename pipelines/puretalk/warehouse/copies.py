@@ -26,14 +26,14 @@ def copy_file(source: Path, target: Path) -> None:
             shutil.copyfileobj(reader, writer, 2**20)
 
 
-def flush_file(path: Path) -> None:
-    """What the file holds is on the disk when this returns."""
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def flush_folder(folder: Path) -> None:
-    """The names in the folder are on the disk when this returns."""
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

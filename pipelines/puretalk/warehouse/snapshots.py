@@ -28,7 +28,7 @@ from puretalk.listener import SILENT, Listener, Step
 from puretalk.schema import CATALOG
 from puretalk.settings import RetentionSettings
 from puretalk.warehouse.adoption import put_aside, verify_unsealed
-from puretalk.warehouse.copies import copy_file, flush_file, flush_folder
+from puretalk.warehouse.copies import copy_file, sync_file, sync_folder
 from puretalk.warehouse.retention import TIME_FORMAT, Snapshot, choose_snapshots
 from puretalk.warehouse.seals import (
     Content,
@@ -201,15 +201,15 @@ class SnapshotStore:
         before = self._refuse_traces()
         target = self.folder / snapshot_id / PUBLISHED_NAME
         listener.on_step(Step.PUBLISH_SYNC)
-        flush_file(work_file)
+        sync_file(work_file)
         work_file.chmod(self._file_mode)
         content = read_content(work_file, like=self._verified.get(before) if before else None)
         listener.on_step(Step.PUBLISH_MOVE)
         target.parent.mkdir(parents=True)
         begin_seal(target)
         os.rename(work_file, target)
-        flush_folder(target.parent)
-        flush_folder(self.folder)
+        sync_folder(target.parent)
+        sync_folder(self.folder)
         listener.on_step(Step.PUBLISH_VERIFY)
         _read_back(target, snapshot_id)
         with swap_guard:
@@ -337,12 +337,12 @@ class SnapshotStore:
                     raise
                 copy_file(target, temporary)
                 temporary.chmod(self._file_mode)
-                flush_file(temporary)
+                sync_file(temporary)
             os.replace(temporary, self.published)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise WarehouseError(f"the link to the new snapshot could not be made: {error.strerror}") from error
-        flush_folder(self.data_dir)
+        sync_folder(self.data_dir)
 
 
 def _delete(snapshot: Path) -> None:
