@@ -43,6 +43,9 @@ class ApiSettings:
         300.0, "seconds that all retries of one request may take together", SOURCE_SECTION, minimum=0
     )
     max_attempts: int = _setting(8, "most attempts at one request", SOURCE_SECTION, minimum=1)
+    max_body: int = _setting(
+        33554432, "most bytes of one answer, unpacked (32 MiB); more end the run", SOURCE_SECTION, minimum=65536
+    )
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,30 @@ import math
 import re
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from support.byte_server import (
+    CUT_OFF,
+    EMPTY_PAGE,
+    HTML,
+    KEY,
+    NOON,
+    Handler,
+    Naps,
+    Request,
+    answer,
+    client_of,
+    fetch_first,
+    in_turn,
+    listing,
+    page_of,
+    run,
+    serving,
+)
 
 from puretalk.api.client import ApiClient
 from puretalk.api.pages import Page, fetch_page, fetch_pages
@@ -30,141 +46,10 @@ from puretalk.demo.server import Fault
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError, PuretalkError, RetryLaterError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError, parse_json
-from puretalk.listener import SILENT, Listener
+from puretalk.listener import Listener
 from puretalk.settings import ApiSettings
 
-T = TypeVar("T")
-
-KEY = "pt-key-4711-do-not-show"
-NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
-# --- a small server whose answers are bytes ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Request:
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-
-    @property
-    def page(self) -> int:
-        return int(self.query["page"])
-
-
-Handler = Callable[[Request], Awaitable[bytes]]
-
-
-class Server:
-    def __init__(self, handler: Handler) -> None:
-        self.handler = handler
-        self.origin = ""
-        self.requests: list[Request] = []
-        self.open = self.most_open = 0
-        self._connections: set[asyncio.Task[None]] = set()
-
-    @property
-    def base_url(self) -> str:
-        return f"{self.origin}/api"
-
-    @property
-    def pages(self) -> list[int]:
-        return [request.page for request in self.requests]
-
-    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                target = urlsplit(head[0].split(" ")[1])
-                headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-                request = Request(unquote(target.path), dict(parse_qsl(target.query)), headers)
-                self.requests.append(request)
-                self.open += 1
-                self.most_open = max(self.most_open, self.open)
-                try:
-                    answer = await self.handler(request)
-                finally:
-                    self.open -= 1
-                writer.write(answer)
-                await writer.drain()
-                if b"connection: close" in answer[:500]:
-                    return
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    async def stop(self) -> None:
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[Server]:
-    server = Server(handler)
-    listener = await asyncio.start_server(server.connect, "127.0.0.1", 0)
-    server.origin = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    try:
-        yield server
-    finally:
-        listener.close()
-        await server.stop()
-
-
-def answer(status: int, body: Any = b"", **headers: str) -> bytes:
-    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"HTTP/1.1 {status} X", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
-    if "content_length" not in headers:
-        lines.append(f"content-length: {len(payload)}")
-    return "\r\n".join([*lines, "", ""]).encode() + payload
-
-
-def page_of(records: list[Any], number: int, size: int, **lies: Any) -> bytes:
-    start = (number - 1) * size
-    if number > 1 and start >= len(records):
-        return answer(404, {"detail": "Invalid page."})
-    following = f"https://api.puretalk.ai/api/ai-assistants/?page={number + 1}"
-    results = records[start : start + size]
-    shown = {"count": len(records), "next": following if start + size < len(records) else None, "results": results}
-    return answer(200, shown | lies)
-
-
-def listing(records: list[Any], size: int) -> Handler:
-    async def handle(request: Request) -> bytes:
-        return page_of(records, request.page, size)
-
-    return handle
-
-
-def in_turn(*answers: bytes) -> Handler:
-    """Gives each answer once, then always the last one."""
-    left = list(answers)
-
-    async def handle(_: Request) -> bytes:
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    return handle
-
-
-EMPTY_PAGE = answer(200, {"count": 0, "next": None, "results": []})
-CUT_OFF = answer(200, b'{"count": 0, ', content_length="9000", connection="close")
-HTML = answer(200, b"<!DOCTYPE html><title>502 Bad Gateway</title>")
-
-
-class Naps:
-    """A sleep that takes no time and remembers."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-        await asyncio.sleep(0)
+# --- what the tests ask -----------------------------------------------------------------------------------------------
 
 
 class Hears(Listener):
@@ -175,19 +60,6 @@ class Hears(Listener):
 
     def on_retry(self, reason: str, seconds: float) -> None:
         self._on_retry(reason, seconds)
-
-
-def client_of(server: Server, *, sleep: Any = None, listener: Listener = SILENT, **settings: Any) -> ApiClient:
-    settings = {"api_key": KEY, "base_url": server.base_url} | settings
-    return ApiClient(ApiSettings(**settings), sleep=sleep or Naps(), listener=listener, now=lambda: NOON)
-
-
-def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    async def bounded() -> T:
-        async with asyncio.timeout(30):
-            return await main()
-
-    return asyncio.run(bounded())
 
 
 async def pages_of(client: ApiClient) -> list[Page]:
@@ -207,24 +79,6 @@ def told(page: Page | PuretalkError | None) -> tuple[int, list[JSONValue], int, 
 
 async def records_of(client: ApiClient) -> list[JSONValue]:
     return [value for page in await pages_of(client) for value in values_of(page)]
-
-
-def fetch_first(handler: Handler, **settings: Any) -> Page | PuretalkError:
-    """What page 1 gives, or the error; and no error ever shows the key."""
-
-    async def main() -> Page | PuretalkError:
-        async with serving(handler) as server, client_of(server, **settings) as client:
-            try:
-                page = await fetch_page(client, ENDPOINT, 1)
-            except PuretalkError as error:
-                shown = "".join(traceback.format_exception(error)) + repr(error) + error.action
-                assert KEY not in shown
-                assert "page=1" not in shown
-                return error
-            assert page is not None
-            return page
-
-    return run(main)
 
 
 # --- the walk ---------------------------------------------------------------------------------------------------------
@@ -616,9 +470,9 @@ def test_a_compressed_answer_is_unpacked() -> None:
     ("value", "why"),
     [(b"9" * 5000, "an integer of thousands of digits"), (b"[" * 200_000 + b"]" * 200_000, "nested too deeply")],
 )
-def test_json_that_python_cannot_hold_is_said_at_once(value: bytes, why: str) -> None:
+def test_a_page_around_its_records_that_python_cannot_hold_is_said_at_once(value: bytes, why: str) -> None:
     naps = Naps()
-    error = fetch_first(in_turn(answer(200, b'{"count": 1, "results": [' + value + b"]}")), sleep=naps)
+    error = fetch_first(in_turn(answer(200, b'{"results": [], "count": ' + value + b"}")), sleep=naps)
     assert type(error) is ApiChangedError
     assert why in error.message
     assert naps.seconds == []
@@ -632,9 +486,8 @@ def test_parse_json_tells_what_may_pass_from_what_will_not() -> None:
         parse_json(b"-" + b"1" * 4301)
 
 
-def test_an_answer_without_an_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("puretalk.api.transport.MAX_BODY", 2**20)
-    error = fetch_first(in_turn(answer(200, b" " * (2**20 + 1))))
+def test_an_answer_without_an_end_is_cut() -> None:
+    error = fetch_first(in_turn(answer(200, b" " * (2**20 + 1))), max_body=2**20)
     assert type(error) is ApiChangedError
     assert "more than 1 MiB" in error.message
 

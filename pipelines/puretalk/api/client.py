@@ -18,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from puretalk.api.body import BYTES_PER_VALUE, has_more_values
 from puretalk.api.retries import Lane, PassingError, Retries, parse_http_date, parse_retry_after
-from puretalk.api.transport import Reply, Transport
+from puretalk.api.transport import TOO_LARGE, Reply, Transport
 from puretalk.api.window import Window
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError
 from puretalk.json_values import NotJSONError, UnusableJSONError
@@ -49,6 +50,7 @@ class ApiClient:
             settings.base_url,
             timeout=settings.timeout,
             deadline=max(settings.timeout, settings.retry_budget),
+            max_body=settings.max_body,
             connections=settings.window,
             now=now,
         )
@@ -159,6 +161,12 @@ class ApiClient:
         raise ApiChangedError(f"{reply.address} answered {said}")
 
     def _read(self, reply: Reply, read: Callable[[bytes], T]) -> T:
+        if has_more_values(reply.body, self.settings.max_body // BYTES_PER_VALUE):
+            raise ApiChangedError(
+                f"{reply.address} answered more than {self.settings.max_body // BYTES_PER_VALUE:,} values "
+                f"(max_body / {BYTES_PER_VALUE}): {self.describe(reply)}",
+                action=TOO_LARGE,
+            )
         try:
             return read(reply.body)
         except NotJSONError as error:
@@ -169,7 +177,7 @@ class ApiClient:
 
 
 def _check_limits(settings: ApiSettings) -> None:
-    for name in ("page_size", "window", "max_attempts"):
+    for name in ("page_size", "window", "max_attempts", "max_body"):
         if getattr(settings, name) < 1:
             raise ConfigurationError(f"{name} is {getattr(settings, name)}; it has to be 1 or more")
     if settings.timeout <= 0 or settings.retry_budget < 0:

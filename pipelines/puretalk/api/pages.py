@@ -1,46 +1,26 @@
 """The pages of a list, in their order, with up to a window of them fetched ahead.
 
-A page is split into the bytes of its records, and each record has the SHA-256 of its bytes. A record whose digest the
-caller knows is not parsed: parsing costs ten times as much as splitting and hashing.
+A record whose digest the caller knows is not parsed: parsing costs ten times as much as splitting and hashing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
-
-import msgspec
 
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
+from puretalk.api.splitting import Envelope, Record, read_envelope
 from puretalk.api.transport import Reply
 from puretalk.errors import ApiChangedError, RetryLaterError
-from puretalk.json_values import JSONValue, parse_json
 
 #: Up to this many pages in a row with the same records, rows may have shifted; after that, the server ignores `page`.
 SAME_PAGES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as it came: its bytes, their SHA-256, and its value; the value is None where the digest was known.
-
-    A record that was not split from a page has an empty digest."""
-
-    digest: bytes
-    body: bytes | msgspec.Raw
-    value: JSONValue
-
-    @classmethod
-    def of(cls, value: JSONValue) -> Self:
-        """The record of a value."""
-        return cls(b"", json.dumps(value).encode("ascii"), value)
+#: The largest `count` that a column of the warehouse can hold.
+MOST_COUNTED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -67,7 +47,10 @@ async def fetch_page(
     `page_size`: records to ask for; None for the setting. Records whose digest is in `known` are not parsed."""
     query = {"page": number, "limit": page_size or client.settings.page_size}
     reply, envelope = await client.ask(
-        endpoint.path, route=endpoint.path, query=query, read=lambda body: _read_envelope(body, known)
+        endpoint.path,
+        route=endpoint.path,
+        query=query,
+        read=lambda body: read_envelope(body, known, client.settings.max_body),
     )
     if reply.status != 404:
         return _read_page(client, number, reply, envelope)
@@ -150,52 +133,13 @@ def _is_same(page: Page, other: Page) -> bool:
     return [each.digest or each.body for each in page.records] == [each.digest or each.body for each in other.records]
 
 
-@dataclass(frozen=True)
-class _Envelope:
-    """The fields of a page as they came, with its records split; `records` is None where there is no list of them."""
-
-    count: JSONValue = None
-    records: list[Record] | None = None
-    following: JSONValue = None
-
-
-class _Split(msgspec.Struct):
-    """A page as msgspec splits it: each record is a view of its bytes."""
-
-    results: list[msgspec.Raw]
-    count: Any = None
-    next: Any = None
-
-
-_SPLIT = msgspec.json.Decoder(_Split)
-
-
-def _read_envelope(body: bytes, known: Container[bytes]) -> _Envelope:
-    """What a body says as a page. Raises the errors of `parse_json`."""
-    try:
-        split = _SPLIT.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # msgspec is stricter than `parse_json`, which reads NaN, a byte order mark and lone surrogates too.
-        value = parse_json(body)
-        if not isinstance(value, dict):
-            return _Envelope()
-        results = value.get("results")
-        parsed = [Record.of(each) for each in results] if isinstance(results, list) else None
-        return _Envelope(value.get("count"), parsed, value.get("next"))
-    records: list[Record] = []
-    for each in split.results:
-        digest = hashlib.sha256(each).digest()
-        records.append(Record(digest, each, None if digest in known else parse_json(bytes(each))))
-    return _Envelope(split.count, records, split.next)
-
-
-def _read_page(client: ApiClient, number: int, reply: Reply, envelope: _Envelope | None) -> Page:
-    found = envelope or _Envelope()
+def _read_page(client: ApiClient, number: int, reply: Reply, envelope: Envelope | None) -> Page:
+    found = envelope or Envelope()
     count, records, following = found.count, found.records, found.following
     if (
         isinstance(count, int)
         and not isinstance(count, bool)
-        and count >= 0
+        and 0 <= count <= MOST_COUNTED
         and records is not None
         and (following is None or isinstance(following, str))
     ):

@@ -14,6 +14,7 @@ from datetime import datetime
 
 import httpx
 
+from puretalk.api.body import ACCEPTED_ENCODING, BodyTooLargeError, BrokenBodyError, is_readable, read_body
 from puretalk.api.origin import check_base_url, check_key, origin_of
 from puretalk.api.retries import PassingError
 from puretalk.api.scrubbing import LogScrubber, Scrubber
@@ -21,7 +22,12 @@ from puretalk.errors import ApiChangedError, ConfigurationError
 
 KEY_HEADER = "X-API-KEY"
 MAX_REDIRECTS = 5
-MAX_BODY = 256 * 2**20  # bytes of one answer, unpacked
+
+#: What to do about an answer that is too large to be read.
+TOO_LARGE = (
+    "If the account's pages are really that large, lower page_size or raise max_body. Otherwise the API, or a proxy in "
+    "front of it, sends something that is no page: its operator has to act."
+)
 
 LOG = logging.getLogger(__package__)
 #: Loggers of httpx that write addresses (at INFO) or headers (at DEBUG) unscrubbed.
@@ -43,15 +49,25 @@ class Transport:
     """GETs below one base URL, with one connection pool. The key goes to the origin of the base URL and to no other."""
 
     def __init__(
-        self, key: str, base_url: str, *, timeout: float, deadline: float, connections: int, now: Callable[[], datetime]
+        self,
+        key: str,
+        base_url: str,
+        *,
+        timeout: float,
+        deadline: float,
+        max_body: int,
+        connections: int,
+        now: Callable[[], datetime],
     ) -> None:
-        """`timeout` (seconds) bounds each connect, read and write, `deadline` (seconds) a whole answer; `connections`
-        are kept open between requests. Raises ConfigurationError; sends nothing yet."""
+        """`timeout` (seconds) bounds each connect, read and write, `deadline` (seconds) a whole answer with its
+        redirects, `max_body` the bytes of one body, unpacked; `connections` are kept open between requests. Raises
+        ConfigurationError; sends nothing yet."""
         check_key(key)
         self._key = key
         self._base = check_base_url(base_url)
         self._timeout = timeout
         self._deadline = deadline
+        self._max_body = max_body
         self._connections = connections
         self._now = now
         self._http: httpx.AsyncClient | None = None
@@ -64,7 +80,11 @@ class Transport:
         """Make the connection pool. Raises ConfigurationError; sends nothing yet."""
         try:
             self._http = httpx.AsyncClient(
-                headers={"Accept": "application/json", "User-Agent": "puretalk"},
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": ACCEPTED_ENCODING,
+                    "User-Agent": "puretalk",
+                },
                 timeout=self._timeout,
                 # The client limits the requests in flight, so waiting for a connection is not part of any timeout.
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._connections),
@@ -105,8 +125,9 @@ class Transport:
         """
         asked = self._url(path + "/" if route in self._slashed else path)
         target = asked
+        ends_at = asyncio.get_running_loop().time() + self._deadline
         for _ in range(MAX_REDIRECTS + 1):
-            response, body = await self._send(target, query)
+            response, body = await self._send(target, query, ends_at)
             if response.status_code not in (301, 302, 303, 307, 308):
                 if response.status_code == 200 and target.path == asked.path + "/":
                     self._slashed.add(route)
@@ -131,33 +152,48 @@ class Transport:
             raise ApiChangedError(message, action=f"Set PURETALK_BASE_URL to an address at {place}.")
         raise ApiChangedError(message)
 
-    async def _send(self, url: httpx.URL, query: Mapping[str, int]) -> tuple[httpx.Response, bytes]:
-        """One request: the answer's head and its body, limited in size and in time."""
+    async def _send(self, url: httpx.URL, query: Mapping[str, int], ends_at: float) -> tuple[httpx.Response, bytes]:
+        """One request: the answer's head and its body, limited in size and in time (`ends_at` by the loop's clock)."""
         if self._http is None:
             raise RuntimeError("ApiClient is an async context manager: use `async with`")
         if origin_of(url) != origin_of(self._base):
             raise ConfigurationError(f"{origin_of(url)} is not the origin of the base URL")
         self.requests += 1
-        body = bytearray()
         result, started = "not read to its end", time.monotonic()
         try:
             # httpx limits each read; the deadline limits a server that sends a byte now and then.
             async with (
-                asyncio.timeout(self._deadline),
+                asyncio.timeout_at(ends_at),
                 self._http.stream("GET", url.copy_merge_params(query), headers={KEY_HEADER: self._key}) as response,
             ):
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        raise ApiChangedError(f"{self._show(url)} answered more than {MAX_BODY // 2**20} MiB")
+                body = await self._read(url, response)
             result = f"HTTP {response.status_code}, {len(body):,} bytes"
-        except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
+        except (httpx.TransportError, BrokenBodyError, TimeoutError) as error:
             setback = self._classify(error)
             result = setback.reason
             raise setback from (None if self.scrubber.holds_key(str(error)) else error)
         finally:
             LOG.info("GET %s: %s, %.3f s", _label(self._show(url), query), result, time.monotonic() - started)
-        return response, bytes(body)
+        return response, body
+
+    async def _read(self, url: httpx.URL, response: httpx.Response) -> bytes:
+        """The body, unpacked. httpx is not asked to unpack it, because it would unpack without a bound."""
+        encoding = response.headers.get("content-encoding", "")
+        if not is_readable(encoding):
+            if response.status_code != 200:
+                return b""  # the status says enough
+            shown = self.scrubber.excerpt(encoding.encode())
+            raise ApiChangedError(
+                f"{self._show(url)} answered with the Content-Encoding `{shown}`, which puretalk does not accept",
+                action="The operator of the API, or of a proxy in front of it, has to send JSON plain, or packed once "
+                "with gzip: puretalk asks for nothing else.",
+            )
+        try:
+            return await read_body(response.aiter_raw(), encoding, self._max_body)
+        except BodyTooLargeError:
+            raise ApiChangedError(
+                f"{self._show(url)} answered more than {_size(self._max_body)} (max_body)", action=TOO_LARGE
+            ) from None
 
     def _classify(self, error: Exception) -> PassingError:
         if isinstance(error, (httpx.TimeoutException, TimeoutError)):
@@ -173,6 +209,10 @@ class Transport:
     def _show(self, url: httpx.URL) -> str:
         """A URL without its query, as messages show it."""
         return self.scrubber.scrub(str(url.copy_with(query=None, fragment=None)))
+
+
+def _size(count: int) -> str:
+    return f"{count // 2**20} MiB" if count % 2**20 == 0 else f"{count:,} bytes"
 
 
 def _label(address: str, query: Mapping[str, int]) -> str:

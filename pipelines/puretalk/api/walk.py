@@ -15,10 +15,14 @@ from datetime import datetime
 
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
-from puretalk.api.pages import Record, fetch_pages
+from puretalk.api.pages import fetch_pages
+from puretalk.api.splitting import Record
 from puretalk.listener import SILENT, Listener
 
 LOG = logging.getLogger(__package__)
+
+#: Values of `count` that a message shows.
+_MOST_SHOWN = 10
 
 #: Takes a record and when its page was received (UTC); gives the record's id, or None when it cannot be used.
 Observer = Callable[[Record, datetime], str | None]
@@ -42,7 +46,8 @@ class Walk:
         """Why the walk cannot be called complete; empty when it can."""
         doubts = []
         if len(self.counts) > 1:
-            doubts.append(f"the number of records moved during the walk ({' → '.join(map(str, self.counts))})")
+            some = [*self.counts[:_MOST_SHOWN], "…"] if len(self.counts) > _MOST_SHOWN else self.counts
+            doubts.append(f"the number of records moved during the walk ({' → '.join(map(str, some))})")
         if self.doubles:
             doubts.append(f"{len(self.doubles)} records came twice")
         if self.counts and len(self.ids) + self.rejected != self.counts[-1]:

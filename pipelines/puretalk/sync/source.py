@@ -47,6 +47,7 @@ class PuretalkSourceConfiguration(BaseConfiguration):
     timeout: float = ApiSettings.timeout
     retry_budget: float = ApiSettings.retry_budget
     max_attempts: int = ApiSettings.max_attempts
+    max_body: int = ApiSettings.max_body
     max_walks: int = DecisionSettings.max_walks
     deletion_cap_share: float = DecisionSettings.deletion_cap_share
     deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum
@@ -61,6 +62,7 @@ def puretalk_source(
     timeout: float = ApiSettings.timeout,
     retry_budget: float = ApiSettings.retry_budget,
     max_attempts: int = ApiSettings.max_attempts,
+    max_body: int = ApiSettings.max_body,
     max_walks: int = DecisionSettings.max_walks,
     deletion_cap_share: float = DecisionSettings.deletion_cap_share,
     deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum,
@@ -82,6 +84,7 @@ def puretalk_source(
         timeout=timeout,
         retry_budget=retry_budget,
         max_attempts=max_attempts,
+        max_body=max_body,
     )
     bounds = DecisionSettings(
         max_walks=max_walks, deletion_cap_share=deletion_cap_share, deletion_cap_minimum=deletion_cap_minimum

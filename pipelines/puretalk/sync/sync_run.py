@@ -13,6 +13,7 @@ from puretalk.errors import CheckFailedError
 from puretalk.json_values import canonical_json
 from puretalk.schema import Row
 from puretalk.sync.decision import Decision
+from puretalk.sync.drift import count_drift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,7 @@ def describe_run(
         settled_until=decision.settlement.ended_at if decision.settlement else None,
         is_exact=decision.is_exact,
         walk_seconds=round(walk_seconds, 3),
-        drift={name: len(ids) for name, ids in comparison.drift.items()},
+        drift=count_drift(comparison.drift),
         notes=verdict.notes,
     )
     accounted = run.new + run.changed + run.silent + run.unchanged + run.older + run.rejected + run.set_aside
