@@ -145,6 +145,14 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def kind_of(value: JSONValue) -> str:
+    """What a value is, for a message."""
+    names: dict[type, str] = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    if value == "" or (isinstance(value, str) and not value.strip()):
+        return "an empty string"
+    return names.get(type(value), "a number")
+
+
 def clean_record(record: JSONValue) -> JSONValue:
     """The record in a form that can be stored.
 

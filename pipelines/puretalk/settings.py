@@ -46,6 +46,9 @@ class ApiSettings:
     max_body: int = _setting(
         33554432, "most bytes of one answer, unpacked (32 MiB); more end the run", SOURCE_SECTION, minimum=65536
     )
+    ca_bundle: str = _setting(
+        "", "PEM file of a private certificate authority, trusted besides the public ones", SOURCE_SECTION
+    )
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class DecisionSettings:
     max_walks: int = _setting(
         4, "most walks in one sync, until the API's `count` agrees with what was seen", SOURCE_SECTION, minimum=1
     )
+    max_pages: int = _setting(100000, "most pages in one sync, all walks together", SOURCE_SECTION, minimum=1)
+    max_records: int = _setting(1000000, "most records in one sync, all walks together", SOURCE_SECTION, minimum=1)
     deletion_cap_share: float = _setting(
         0.5, "deletions are held back when a larger share of the account vanishes at once …", SOURCE_SECTION, minimum=0
     )
@@ -227,6 +232,8 @@ def load_settings(flags: Mapping[str, Any] | None = None, environment: Mapping[s
             break
     own = groups.pop("")
     own["data_dir"] = (project_dir / Path(own.get("data_dir", "data")).expanduser()).absolute()
+    if groups["api"].get("ca_bundle"):
+        groups["api"]["ca_bundle"] = str(project_dir / Path(groups["api"]["ca_bundle"]).expanduser())
     if any(character in str(own["data_dir"]) for character in "%'?=\\") or not str(own["data_dir"]).isprintable():
         raise ConfigurationError(f"data_dir {str(own['data_dir'])!r} holds a character that dlt cannot write SQL with")
     empty = Settings(project_dir)

@@ -399,25 +399,31 @@ def test_a_page_past_the_end_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "flaw"),
     [
-        [],
-        None,
-        "text",
-        {"detail": "no"},
-        {"count": True, "next": None, "results": []},
-        {"count": -1, "next": None, "results": []},
-        {"count": "5", "next": None, "results": []},
-        {"count": 5.0, "next": None, "results": []},
-        {"count": 5, "next": None, "results": {}},
-        {"count": 5, "next": 7, "results": []},
-        {"next": None, "results": []},
+        ([], "it has no `count`"),
+        (None, "it has no `count`"),
+        ("text", "it has no `count`"),
+        (7, "it has no `count`"),
+        ({"detail": "no"}, "it has no `count`"),
+        ({"next": None, "results": []}, "it has no `count`"),
+        ({"count": True, "next": None, "results": []}, "`count` is a boolean, not a whole number"),
+        ({"count": "5", "next": None, "results": []}, "`count` is a string, not a whole number"),
+        ({"count": 5.0, "next": None, "results": []}, "`count` is a number, not a whole number"),
+        ({"count": [], "next": None, "results": []}, "`count` is a list, not a whole number"),
+        ({"count": -1, "next": None, "results": []}, "`count` is negative"),
+        ({"count": 2**63, "results": []}, "`count` is more than 9,223,372,036,854,775,807"),
+        ({"count": 10**40, "results": []}, "`count` is more than 9,223,372,036,854,775,807"),
+        ({"count": 5, "next": None, "results": {}}, "`results` is no list"),
+        ({"count": 5, "next": None}, "`results` is no list"),
+        ({"count": 5, "next": 7, "results": []}, "`next` is a number"),
     ],
 )
-def test_json_of_another_shape_says_that_the_api_changed_and_what_came(body: Any) -> None:
+def test_json_of_another_shape_says_that_the_api_changed_and_what_came(body: Any, flaw: str) -> None:
     error = fetch_first(in_turn(answer(200, body)))
     assert type(error) is ApiChangedError
     assert json.dumps(body) in error.message
+    assert error.message.endswith(f"; {flaw}")
 
 
 def test_a_missing_next_is_a_null_next() -> None:
@@ -807,6 +813,36 @@ def test_a_redirect_to_nowhere_is_a_change_of_the_api(location: dict[str, str], 
     error = fetch_first(in_turn(answer(302, **location)))
     assert type(error) is ApiChangedError
     assert why in error.message
+
+
+ODD_LOCATIONS = [
+    *("http://[::1", "http://127.0.0.1:port/", "https://", "javascript:alert(1)", "?" * 66_000, "http://xn--/"),
+    *("/" * 60_000, "mailto:x@y", "data:,x", "\x7f", "http://user@/", "//[v1.x]/", "http://256.1.1.1/", "a:b"),
+    *("http://\xe2\x80\x8b", "http://" + "\xe9" * 70),
+]
+
+
+@pytest.mark.parametrize("location", ODD_LOCATIONS, ids=lambda location: repr(location[:20]))
+def test_a_redirect_to_what_is_no_address_is_a_change_of_the_api_and_not_asked_again(location: str) -> None:
+    naps = Naps()
+    head = b"HTTP/1.1 302 X\r\ncontent-length: 0\r\nlocation: " + location.encode("latin-1") + b"\r\n\r\n"
+    error = fetch_first(in_turn(head), sleep=naps)
+    assert type(error) is ApiChangedError
+    assert "redirects to something that is no address of a page (" in error.message
+    assert len(error.message) < 250
+    assert naps.seconds == []
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.1:99999/", "http://127.0.0.1\\@evil/", "http://127.0.0.1:-1/", "http://" + "a" * 60_000, "//a..b"],
+    ids=lambda location: repr(location[:30]),
+)
+def test_a_redirect_to_an_odd_origin_is_another_origin(location: str) -> None:
+    error = fetch_first(in_turn(answer(302, location=location)))
+    assert type(error) is ApiChangedError
+    assert "redirects to another origin: " in error.message
+    assert len(error.message) < 250
 
 
 def test_no_proxy_sees_the_key_on_loopback_and_no_netrc_adds_a_password(

@@ -51,6 +51,7 @@ class ApiClient:
             timeout=settings.timeout,
             deadline=max(settings.timeout, settings.retry_budget),
             max_body=settings.max_body,
+            ca_bundle=settings.ca_bundle,
             connections=settings.window,
             now=now,
         )

@@ -16,6 +16,7 @@ from puretalk.api.endpoint import Endpoint
 from puretalk.api.splitting import Envelope, Record, read_envelope
 from puretalk.api.transport import Reply
 from puretalk.errors import ApiChangedError, RetryLaterError
+from puretalk.json_values import kind_of
 
 #: Up to this many pages in a row with the same records, rows may have shifted; after that, the server ignores `page`.
 SAME_PAGES = 10
@@ -136,14 +137,19 @@ def _is_same(page: Page, other: Page) -> bool:
 def _read_page(client: ApiClient, number: int, reply: Reply, envelope: Envelope | None) -> Page:
     found = envelope or Envelope()
     count, records, following = found.count, found.records, found.following
-    if (
-        isinstance(count, int)
-        and not isinstance(count, bool)
-        and 0 <= count <= MOST_COUNTED
-        and records is not None
-        and (following is None or isinstance(following, str))
-    ):
+    if count is None:
+        flaw = "it has no `count`"
+    elif not isinstance(count, int) or isinstance(count, bool):
+        flaw = f"`count` is {kind_of(count)}, not a whole number"
+    elif not 0 <= count <= MOST_COUNTED:
+        flaw = "`count` is negative" if count < 0 else f"`count` is more than {MOST_COUNTED:,}"
+    elif records is None:
+        flaw = "`results` is no list"
+    elif not (following is None or isinstance(following, str)):
+        flaw = f"`next` is {kind_of(following)}"
+    else:
         return Page(number, records, count, following is not None, reply.received_at)
     raise ApiChangedError(
-        f"{reply.address} answered something other than a page (`count`, `next`, `results`): {client.describe(reply)}"
+        f"{reply.address} answered something other than a page (`count`, `next`, `results`): {client.describe(reply)}; "
+        + flaw
     )

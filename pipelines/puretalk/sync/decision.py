@@ -17,7 +17,7 @@ from datetime import datetime
 
 from puretalk.api.client import ApiClient
 from puretalk.api.splitting import Record
-from puretalk.api.walk import Walk, walk_pages
+from puretalk.api.walk import Allowance, Walk, walk_pages
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.listener import SILENT, Listener
 from puretalk.settings import DecisionSettings
@@ -92,6 +92,7 @@ async def decide(
     addresses = OwnAddresses(client)
     missing_assistants = MissingAssistants(addresses, now)
     began_at = now()
+    allowance = Allowance(bounds.max_pages, bounds.max_records)
     walks: list[Walk] = []
     deleted: dict[str, datetime] = {}
     doubt: str | None = None
@@ -104,7 +105,13 @@ async def decide(
         size_before = walks[-1].page_size if walks else None
         comparison.begin_walk()
         walk = await walk_pages(
-            client, ENDPOINT, comparison.observe, known=known.digests, other_than=size_before, listener=listener
+            client,
+            ENDPOINT,
+            comparison.observe,
+            known=known.digests,
+            other_than=size_before,
+            allowance=allowance,
+            listener=listener,
         )
         walks.append(walk)
         is_complete = walk.is_complete
