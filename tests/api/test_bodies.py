@@ -52,6 +52,7 @@ def test_gzip_is_asked_for_and_nothing_else() -> None:
         ("identity", PAGE),
         ("", PAGE),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_body_that_is_plain_or_packed_once_is_read(encoding: str, body: bytes) -> None:
     assert told(answer(200, body, content_encoding=encoding)) == [1]
@@ -68,6 +69,7 @@ def test_a_body_that_is_plain_or_packed_once_is_read(encoding: str, body: bytes)
         ("zstd", b"(\xb5/\xfd"),
         ("made-up", PAGE),
     ],
+    ids=lambda value: repr(value) if isinstance(value, str) else "",
 )
 def test_any_other_encoding_and_a_double_one_is_refused_at_once(encoding: str, body: bytes) -> None:
     naps = Naps()

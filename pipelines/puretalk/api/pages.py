@@ -1,15 +1,18 @@
 """The pages of a list, in their order, with up to a window of them fetched ahead.
 
-A record whose digest the caller knows is not parsed: parsing costs ten times as much as splitting and hashing.
+A record whose digest the caller knows is not parsed: parsing costs ten times as much as splitting and hashing. A page
+whose digest the caller knows is not even split.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
@@ -24,15 +27,36 @@ SAME_PAGES = 10
 MOST_COUNTED = 2**63 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPage:
+    """A page as an earlier walk read it: the SHA-256 of its body, those of its records, and what else it said."""
+
+    digest: bytes
+    records: tuple[bytes, ...]
+    count: int
+    has_next: bool
+
+
 @dataclass(frozen=True)
 class Page:
-    """One page of a list, as it was at `received_at` (UTC). `count` is what the API says the whole list has."""
+    """One page of a list, as it was at `received_at` (UTC). `count` is what the API says the whole list has. `digest`:
+    the SHA-256 of its body.
+
+    `body` is kept only where the page is known, and not split: then the records have their digest, and neither bytes
+    nor a value."""
 
     number: int
     records: Sequence[Record]
     count: int
     has_next: bool
     received_at: datetime
+    digest: bytes
+    body: bytes = b""
+
+    def split(self, known: Container[bytes]) -> Page:
+        """The same page with the bytes of its records, and the values of those that are not in `known`."""
+        records = read_envelope(self.body, known).records if self.body else None
+        return replace(self, records=records, body=b"") if records is not None else self
 
 
 async def fetch_page(
@@ -42,19 +66,28 @@ async def fetch_page(
     *,
     page_size: int | None = None,
     known: Container[bytes] = frozenset(),
+    known_pages: Mapping[int, KnownPage] = MappingProxyType({}),
 ) -> Page | None:
     """Page `number` (from 1) of a list; None when the API says that it does not exist. A list always has a page 1.
 
-    `page_size`: records to ask for; None for the setting. Records whose digest is in `known` are not parsed."""
+    `page_size`: records to ask for; None for the setting. Records whose digest is in `known` are not parsed, and a page
+    that is what it is in `known_pages` is not split."""
     query = {"page": number, "limit": page_size or client.settings.page_size}
-    reply, envelope = await client.ask(
-        endpoint.path,
-        route=endpoint.path,
-        query=query,
-        read=lambda body: read_envelope(body, known, client.settings.max_body),
-    )
+    known_page = known_pages.get(number)
+
+    def read(body: bytes) -> tuple[bytes, KnownPage | Envelope]:
+        digest = hashlib.sha256(body).digest()
+        if known_page is not None and digest == known_page.digest:
+            return digest, known_page
+        return digest, read_envelope(body, known, client.settings.max_body)
+
+    reply, found = await client.ask(endpoint.path, route=endpoint.path, query=query, read=read)
     if reply.status != 404:
-        return _read_page(client, number, reply, envelope)
+        digest, what = found or (b"", Envelope())
+        if isinstance(what, KnownPage):
+            records = [Record(each, b"", None) for each in what.records]
+            return Page(number, records, what.count, what.has_next, reply.received_at, digest, reply.body)
+        return _read_page(client, number, reply, digest, what)
     if number > 1:
         return None
     raise ApiChangedError(f"{reply.address} does not exist (HTTP 404): the base URL is wrong")
@@ -65,6 +98,7 @@ async def fetch_pages(
     endpoint: Endpoint,
     *,
     known: Container[bytes] = frozenset(),
+    known_pages: Mapping[int, KnownPage] = MappingProxyType({}),
     other_than: int | None = None,
 ) -> AsyncGenerator[Page, None]:
     """The pages of a list in their order: always page 1, then those that have records.
@@ -72,10 +106,10 @@ async def fetch_pages(
     Page 1 is fetched alone, because it tells how many pages to expect; after that up to `window` pages are fetched
     ahead of the consumer. After the expected pages it fetches one at a time, as long as the API says that there is a
     next page and that page has new records. It always ends. Use `contextlib.aclosing` to leave it early. Records whose
-    digest is in `known` are not parsed. `other_than`: records per page of the walk before; the pages get another size,
-    so that they begin and end at other records, as far as the API allows it.
+    digest is in `known` are not parsed, `known_pages` are not split. `other_than`: records per page of the walk before;
+    the pages get another size, so that they begin and end at other records, as far as the API allows it.
     """
-    page_size, first = await _fetch_first_page(client, endpoint, known, other_than)
+    page_size, first = await _fetch_first_page(client, endpoint, known, known_pages, other_than)
     yield first
     if not first.records:
         return
@@ -87,7 +121,8 @@ async def fetch_pages(
     def fetch_ahead(last: int) -> None:
         nonlocal number
         while number <= last and len(ahead) < client.settings.window:
-            ahead.append(client.start(fetch_page(client, endpoint, number, page_size=page_size, known=known)))
+            page = fetch_page(client, endpoint, number, page_size=page_size, known=known, known_pages=known_pages)
+            ahead.append(client.start(page))
             number += 1
 
     try:
@@ -112,7 +147,11 @@ async def fetch_pages(
 
 
 async def _fetch_first_page(
-    client: ApiClient, endpoint: Endpoint, known: Container[bytes], other_than: int | None
+    client: ApiClient,
+    endpoint: Endpoint,
+    known: Container[bytes],
+    known_pages: Mapping[int, KnownPage],
+    other_than: int | None,
 ) -> tuple[int, Page]:
     """Page 1 and the size that was asked for: larger than that of the walk before, because larger pages cost fewer
     requests; smaller where the API does not give that, refuses it or fails at it."""
@@ -125,7 +164,7 @@ async def _fetch_first_page(
         if page is not None and (len(page.records) != other_than or len(page.records) >= page.count):
             return page_size, page
     page_size = client.settings.page_size
-    first = await fetch_page(client, endpoint, 1, page_size=page_size, known=known)
+    first = await fetch_page(client, endpoint, 1, page_size=page_size, known=known, known_pages=known_pages)
     assert first is not None
     return page_size, first
 
@@ -134,9 +173,8 @@ def _is_same(page: Page, other: Page) -> bool:
     return [each.digest or each.body for each in page.records] == [each.digest or each.body for each in other.records]
 
 
-def _read_page(client: ApiClient, number: int, reply: Reply, envelope: Envelope | None) -> Page:
-    found = envelope or Envelope()
-    count, records, following = found.count, found.records, found.following
+def _read_page(client: ApiClient, number: int, reply: Reply, digest: bytes, envelope: Envelope) -> Page:
+    count, records, following = envelope.count, envelope.records, envelope.following
     if count is None:
         flaw = "it has no `count`"
     elif not isinstance(count, int) or isinstance(count, bool):
@@ -148,7 +186,7 @@ def _read_page(client: ApiClient, number: int, reply: Reply, envelope: Envelope 
     elif not (following is None or isinstance(following, str)):
         flaw = f"`next` is {kind_of(following)}"
     else:
-        return Page(number, records, count, following is not None, reply.received_at)
+        return Page(number, records, count, following is not None, reply.received_at, digest)
     raise ApiChangedError(
         f"{reply.address} answered something other than a page (`count`, `next`, `results`): {client.describe(reply)}; "
         + flaw

@@ -61,9 +61,10 @@ class _Split(msgspec.Struct):
 _SPLIT = msgspec.json.Decoder(_Split)
 
 
-def read_envelope(body: bytes, known: Container[bytes], max_body: int) -> Envelope:
+def read_envelope(body: bytes, known: Container[bytes], max_body: int | None = None) -> Envelope:
     """What a body says as a page. Records whose digest is in `known` are not parsed. Raises NotJSONError, and
-    UnusableJSONError where the page around the records cannot be read or has too many of them for `max_body`."""
+    UnusableJSONError where the page around the records cannot be read, or has too many of them for `max_body` (None:
+    any number)."""
     try:
         split = _SPLIT.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -76,7 +77,7 @@ def read_envelope(body: bytes, known: Container[bytes], max_body: int) -> Envelo
     return Envelope(split.count, records, split.next)
 
 
-def _split_by_hand(body: bytes, max_body: int) -> Envelope:
+def _split_by_hand(body: bytes, max_body: int | None) -> Envelope:
     """What msgspec refuses, and `parse_json` reads: NaN, a byte order mark, lone surrogates, deep nesting."""
     fields = _split_object(body)
     if fields is None:  # JSON of another kind, or the error of the whole text
@@ -92,8 +93,8 @@ def _split_by_hand(body: bytes, max_body: int) -> Envelope:
     )
 
 
-def _check_number(records: list[Any], max_body: int) -> None:
-    most = max_body // BYTES_PER_RECORD
+def _check_number(records: list[Any], max_body: int | None) -> None:
+    most = len(records) if max_body is None else max_body // BYTES_PER_RECORD
     if len(records) > most:
         raise UnusableJSONError(f"a page of {len(records):,} records, more than {most:,} (max_body / 256)")
 

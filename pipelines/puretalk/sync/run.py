@@ -27,6 +27,7 @@ from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
 from puretalk.sync.drift import name_some
 from puretalk.sync.options import SyncOptions
+from puretalk.sync.page_digests import write_account
 from puretalk.sync.sync_run import SyncRun, parse_drift
 from puretalk.sync.verdict import Verdict
 from puretalk.warehouse.disk_errors import disk_errors
@@ -211,6 +212,7 @@ def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Li
 
                     run = load_account(account, destination, work.folder / "dlt")
             write_digests(work.connection, account.decision.comparison.standing)
+            write_account(work.connection, account.decision)
             return _Loaded(run, account.decision.verdict, account.changes, account.clock_faults)
     except Exception as error:
         cause = _find_cause(error)
