@@ -25,6 +25,7 @@ from puretalk.sync.deadline import Deadline
 from puretalk.sync.destination import WorkFileDestination
 from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
+from puretalk.sync.drift import name_some
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.page_digests import write_account
 from puretalk.sync.sync_run import SyncRun, parse_drift
@@ -289,7 +290,7 @@ def _warn(run: SyncRun, drift_before: dict[str, int]) -> tuple[str, ...]:
     if fresh:
         warnings.append(
             "the API differs from its documentation: "
-            + ", ".join(f"{name} ({run.drift[name]})" for name in fresh)
+            + name_some(f"{name} ({run.drift[name]})" for name in fresh)
             + "; nothing is lost, see `extra`"
         )
     if run.rejected_new:
