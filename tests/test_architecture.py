@@ -37,7 +37,13 @@ ROOMS = [
 LIBRARIES = {
     "httpx": {"api/origin.py", "api/transport.py", "notices/delivery.py"},
     "tenacity": {"api/retries.py"},
-    "dlt": {"sync/source.py", "sync/destination.py", "sync/dlt_settings.py", "replication/engine.py"},
+    "dlt": {
+        "sync/source.py",
+        "sync/destination.py",
+        "sync/dlt_settings.py",
+        "replication/engine.py",
+        "replication/lake.py",
+    },
     "pyarrow": {"warehouse", "replication", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -25,7 +26,16 @@ import pyarrow as pa
 
 from puretalk.database import quote_name
 from puretalk.errors import ConfigurationError, PuretalkError, ReplicaError
-from puretalk.replication.snapshot import OWNER, Part, Parts, Relation, list_relations, open_snapshot, read_parts
+from puretalk.replication.snapshot import (
+    OWNER,
+    Part,
+    Parts,
+    Relation,
+    list_relations,
+    open_snapshot,
+    read_batches,
+    read_parts,
+)
 from puretalk.scrubbing import Scrubber
 from puretalk.settings import Settings
 from puretalk.sync.dlt_environment import isolated_dlt
@@ -80,7 +90,10 @@ def _replicate(
     connection: duckdb.DuckDBPyConnection, name: str, folder: Path, everything: bool
 ) -> tuple[int, int, int]:
     from puretalk.replication.engine import MARKER, Engine
+    from puretalk.replication.lake import Lake, is_lake, replicate_to_lake
 
+    if is_lake(name):
+        return replicate_to_lake(connection, Lake(name, folder), everything=everything)
     engine = Engine(name, folder)
     relations = list_relations(connection)
     wanted: Parts = {_DESCRIPTIONS: Part(0, hashlib.md5(repr(relations).encode()).hexdigest())}
@@ -108,7 +121,7 @@ def _replicate(
     engine.create([*relations, MARKER])
     engine.load(
         [
-            (MARKER, _read(connection, "SELECT * FROM memory.differing", [])),
+            (MARKER, read_batches(connection, "SELECT * FROM memory.differing", [])),
             *((relation, _rows_of(connection, relation, engine.refuses_nul)) for relation in touched),
         ]
     )
@@ -123,7 +136,7 @@ def _rows_of(connection: duckdb.DuckDBPyConnection, relation: Relation, is_witho
         for column in relation.columns
     )
     part = f"coalesce({OWNER}, '')" if relation.is_by_assistant else "''"
-    return _read(
+    return read_batches(
         connection,
         f"""SELECT {columns} FROM {relation.source} WHERE {part} IN
             (SELECT part FROM memory.differing WHERE relation = ? AND digest IS NOT NULL)""",
@@ -175,6 +188,9 @@ def _secrets(settings: Settings) -> Iterator[str]:
     for name, value in os.environ.items():
         if "CREDENTIALS" in name or "PASSWORD" in name:
             yield from _passwords(value)
+        elif name.startswith("ICEBERG_CATALOG__"):  # the value may be JSON
+            with contextlib.suppress(ValueError):
+                yield from _walk(json.loads(value))
     for _, content in _project_files(settings):
         yield from _walk(content)
 
@@ -205,15 +221,3 @@ def _without_nul(column: str, kind: str) -> str:
     if kind == "json":
         return f"{_FIT_JSON}({column}) AS {column}"
     return column
-
-
-def _read(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[str]) -> Iterator[pa.Table]:
-    """The result, a few thousand rows at a time; an empty one is one table without rows, which makes a table too."""
-    with connection.cursor() as cursor:  # dlt takes rows of several tables by turns
-        reader: pa.RecordBatchReader = cursor.sql(sql, params=parameters).to_arrow_reader(2048)
-        is_empty = True
-        for batch in reader:
-            is_empty = False
-            yield pa.Table.from_batches([batch])
-        if is_empty:
-            yield reader.schema.empty_table()
