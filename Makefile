@@ -57,8 +57,8 @@ bench: .venv/ready
 bench-quick: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.quick
 
-# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-pictures
-# (ARGS="…" for each).
+# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-replica,
+# bench-pictures (ARGS="…" for each).
 bench-%: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.$* $(ARGS)
 

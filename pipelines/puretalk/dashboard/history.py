@@ -76,11 +76,15 @@ def pack_histories(
         empty = fetch(connection, f"SELECT * FROM (\n{sql}\n) LIMIT 0", f"the detail {name!r}").without("assistant_id")
         columns[name] = (empty.titles, empty.formats)
     chunk = _Chunk()
+    places = {assistant_id: place for place, assistant_id in enumerate(assistant_ids)}
     for start in range(0, len(assistant_ids), _READ_AT_ONCE):
         ids = list(assistant_ids[start : start + _READ_AT_ONCE])
         answers = {name: dict(_by_assistant(connection, name, sql, ids)) for name, sql in _statements(details)}
         for place, assistant_id in enumerate(ids, start):
-            rows = {name: answer.get(assistant_id, []) for name, answer in answers.items()}
+            rows = {
+                name: _placed(columns[name][0], answer.get(assistant_id, []), places)
+                for name, answer in answers.items()
+            }
             chunk.assistants[str(place)] = {
                 name: [[chunk.packed(value, is_json=name.endswith(".changes")) for value in row] for row in group]
                 for name, group in rows.items()
@@ -93,6 +97,13 @@ def pack_histories(
     if chunk.assistants:
         chunks.append(_sealed(chunk))
     return Histories(chunks, chunk_of, columns)
+
+
+def _placed(titles: tuple[str, ...], rows: list[tuple[Any, ...]], places: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """The rows with the place of an assistant in place of its id, in a first column `other_id`."""
+    if titles[:1] != ("other_id",):
+        return rows
+    return [(places[row[0]], *row[1:]) for row in rows if row[0] in places]
 
 
 def _json_text(value: str) -> str | None:

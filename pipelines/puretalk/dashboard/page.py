@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import resources
@@ -18,8 +18,9 @@ import jinja2
 from markupsafe import Markup
 
 from puretalk.dashboard.answers import Scalar
-from puretalk.dashboard.figures import ChartFigure, Figures, Members, TileFigure
+from puretalk.dashboard.figures import ChartFigure, Figures, TileFigure
 from puretalk.dashboard.history import Histories, pack
+from puretalk.dashboard.members import Match, Members
 from puretalk.dashboard.script import read_script
 from puretalk.dashboard.spec import Spec
 
@@ -84,7 +85,8 @@ def render_page(
 
 
 def _style() -> str:
-    text = resources.files(__package__).joinpath("dashboard.css").read_text(encoding="utf-8")
+    folder = resources.files(__package__)
+    text = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("dashboard.css", "reading.css"))
     if "</" in text:
         raise AssertionError("a style sheet cannot hold the end of an element")
     return text
@@ -108,6 +110,7 @@ def _data(
         "names": list(figures.assistants.values()),
         "deleted": {str(place): deleted_at for place, deleted_at in figures.deleted.items()},
         "chunkOf": histories.chunk_of,
+        "lastSync": figures.last_sync.started_at,
         "hasPrompts": include_prompts,
         "staleSeconds": stale_after.total_seconds(),
         "colours": COLOURS,
@@ -144,11 +147,13 @@ def _data(
                 "id": one.table.id,
                 "title": one.table.title,
                 "pageSize": one.table.page_size,
-                "match": dict(one.table.match),
+                "since": one.table.since,
+                "tab": one.table.tab,
                 "titles": one.rows.titles,
                 "formats": one.rows.formats,
                 "columns": one.rows.columns,
                 "assistants": one.assistants,
+                "matches": _packed_matches(one.matches),
                 "versions": one.versions,
             }
             for one in figures.tables
@@ -176,7 +181,12 @@ def _packed_members(members: Members | None) -> dict[str, Any] | None:
         "labels": members.labels,
         "series": members.series,
         "values": members.values,
+        "matches": _packed_matches(members.matches),
     }
+
+
+def _packed_matches(matches: Mapping[str, Match]) -> dict[str, Any]:
+    return {chart_id: {"labels": one.labels, "series": one.series} for chart_id, one in matches.items()}
 
 
 def shown(value: Scalar, format_: str = "text") -> str:

@@ -3,21 +3,25 @@
 import { $ } from "./elements.js";
 
 /** @typedef {string | number | boolean | null} Value */
-/** Rows that take part in filters: for each its assistant, label, series (places in their lists) and value.
- * @typedef {{ assistants: number[], labels: number[], series: number[], values: (number | null)[] | null }} Members */
+/** The place of a label, or places of several; -1 for one that is not drawn. @typedef {number | number[]} Place */
+/** By row, what it has in a chart. @typedef {{ labels: Place[], series: Place[] | null }} Match */
+/** Rows that take part in filters: for each its assistant, label, series (places in their lists) and value, and by
+ * chart what that chart's filter sees in it.
+ * @typedef {{ assistants: number[], labels: number[], series: number[], values: (number | null)[] | null,
+ *   matches: Record<string, Match> }} Members */
 /** `values`: by label and series, over the rows that all filters leave.
  * @typedef {{ id: string, title: string, kind: string, aggregate: string, format: string, order: string, limit: number,
  *   labels: string[], marks: (string | null)[], series: string[], members: Members | null,
  *   values?: (number | null)[][] }} Chart */
 /** @typedef {{ id: string, aggregate: string, format: string, chart: string, members: Members | null }} Tile */
 /** `columns[column][row]`; `rows`: the rows that filters and search leave, in their order.
- * @typedef {{ id: string, title: string, pageSize: number, match: Record<string, string>, titles: string[],
- *   formats: string[], columns: Value[][], assistants: number[] | null, rows?: number[], searchable?: string[] }} Table */
+ * @typedef {{ id: string, title: string, pageSize: number, since: string, tab: string, matches: Record<string, Match>, titles: string[],
+ *   formats: string[], columns: Value[][], assistants: number[] | null, versions: number[] | null, rows?: number[], searchable?: string[] }} Table */
 /** A part of the view of one assistant.
  * @typedef {{ id: string, title: string, tab: string, kind: string, titles: string[], formats: string[],
- *   changes: string[] | null }} Detail */
+ *   changes: string[] | null, now: string[] | null }} Detail */
 /** @typedef {{ ids: string[], names: (string | null)[], deleted: Record<string, string>, chunkOf: number[],
- *   hasPrompts: boolean, staleSeconds: number, colours: number, dataRows: number, tiles: Tile[], charts: Chart[],
+ *   lastSync: string, hasPrompts: boolean, staleSeconds: number, colours: number, dataRows: number, tiles: Tile[], charts: Chart[],
  *   tables: Table[], details: Detail[] }} Data */
 /** A value in a chunk: itself, or [the place of a long text], or [that place, 1] for that text as JSON.
  * @typedef {Value | number[]} Packed */
@@ -49,6 +53,18 @@ export function chunk(number) {
     chunks.set(number, unpack(`chunk-${number}`));
   }
   return chunks.get(number);
+}
+
+/** What the page has about one assistant: the rows of a detail, or of its changes. @param {number} place
+ * @returns {Promise<(id: string) => any[][]>} */
+export async function partsOf(place) {
+  const { texts, assistants } = await chunk(data.chunkOf[place]);
+  const value = (packed) => {
+    if (!Array.isArray(packed)) return packed;
+    const text = texts[packed[0]];
+    return packed.length > 1 ? JSON.stringify(text) : text;
+  };
+  return (id) => (assistants[place]?.[id] || []).map((row) => row.map(value));
 }
 
 /** Unpack what the whole page needs; the chunks with the assistants' own parts wait until one is opened. */
