@@ -138,6 +138,8 @@ LINES = [
     ("changes", "--since", "2020-01-01", "--format", "json"),
     ("status",),
     ("rollback", HOSTILE),
+    ("query", "SELECT 1", "--out", f"{HOSTILE.splitlines()[0]}.unknown"),
+    (f"--{HOSTILE.splitlines()[0]}",),
     ("build", "--plan", "-v"),
 ]
 #: Texts of several lines, and a table whose cells may have several.
