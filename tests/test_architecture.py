@@ -16,7 +16,8 @@ PACKAGE = Path(puretalk.__file__).parent
 
 #: From the ground up. What shares a line may not import each other.
 ROOMS = [
-    ("errors", "database", "demo", "release"),
+    ("errors", "database", "demo", "release", "scrubbing", "terminal"),
+    ("key_sources",),
     ("json_values", "listener", "schema", "settings"),
     ("api",),
     ("endpoints",),
