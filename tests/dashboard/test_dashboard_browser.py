@@ -7,114 +7,23 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import shutil
-import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from support.dashboards import FORMULAS, HOSTILE, SYNCED_AT, blocks, hostile_account, write_snapshot
+from playwright.sync_api import Browser, Page, expect
+from support.browsing import Opened, Read
+from support.dashboards import FORMULAS, HOSTILE, SYNCED_AT, blocks
 
-from puretalk.dashboard import serve_dashboard, write_dashboard
+from puretalk.dashboard import serve_dashboard
 
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
-OWN = """
-charts:
-  - title: By time zone
-    section: Fleet
-    sql: SELECT assistant_id, timezone AS label FROM marts.dim_assistants WHERE is_live
-"""
-
-Read = Callable[[str], list[tuple[Any, ...]]]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The browser; installed where it is missing and this may be done, never skipped."""
-    if not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("apt-get update -q", "apt-get install -q -y --no-install-recommends chromium"):
-            subprocess.run(command.split(), check=False, capture_output=True, timeout=280, env=environment)
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.fail("there is no chromium: install Debian's package (apt-get install chromium), then run again")
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str, _empty_environment: None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory, _empty_environment: None) -> Path:
-    return write_snapshot(tmp_path_factory.mktemp("snapshot") / "hostile.duckdb", hostile_account())
-
-
-@pytest.fixture(scope="module")
-def file(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "own.yml").write_text(OWN)
-    write_dashboard(snapshot, folder / "page.html", spec=folder / "own.yml", now=SYNCED_AT)
-    return folder / "page.html"
-
-
-@pytest.fixture(scope="module")
-def read(snapshot: Path) -> Iterator[Read]:
-    with duckdb.connect(str(snapshot), read_only=True) as connection:
-        yield lambda sql: connection.execute(sql).fetchall()
-
-
-class Opened:
-    """A page, and everything that it did in addition to showing itself."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.context = context
-        self.page = context.new_page()
-        self.requests: list[str] = []
-        self.messages: list[str] = []
-        self.page.set_default_timeout(10_000)
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-
-    def go(self, address: str) -> Page:
-        self.page.goto(address)
-        self.page.wait_for_selector("html[data-ready]")
-        return self.page
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    one = Opened(context)
-    yield one
-    context.close()
-    assert [url for url in one.requests if url.startswith(("http", "ws")) and "//127.0.0.1" not in url] == []
-    assert one.messages == []
-
-
-@pytest.fixture
-def page(opened: Opened, file: Path) -> Page:
-    return opened.go(file.as_uri())
 
 
 def shown_ids(page: Page, table: str = "assistants") -> list[str]:

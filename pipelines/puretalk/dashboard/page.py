@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import resources
@@ -18,8 +18,9 @@ import jinja2
 from markupsafe import Markup
 
 from puretalk.dashboard.answers import Scalar
-from puretalk.dashboard.figures import ChartFigure, Figures, Members, TileFigure
+from puretalk.dashboard.figures import ChartFigure, Figures, TileFigure
 from puretalk.dashboard.history import Histories, pack
+from puretalk.dashboard.members import Match, Members
 from puretalk.dashboard.script import read_script
 from puretalk.dashboard.spec import Spec
 
@@ -144,11 +145,11 @@ def _data(
                 "id": one.table.id,
                 "title": one.table.title,
                 "pageSize": one.table.page_size,
-                "match": dict(one.table.match),
                 "titles": one.rows.titles,
                 "formats": one.rows.formats,
                 "columns": one.rows.columns,
                 "assistants": one.assistants,
+                "matches": _packed_matches(one.matches),
                 "versions": one.versions,
             }
             for one in figures.tables
@@ -176,7 +177,12 @@ def _packed_members(members: Members | None) -> dict[str, Any] | None:
         "labels": members.labels,
         "series": members.series,
         "values": members.values,
+        "matches": _packed_matches(members.matches),
     }
+
+
+def _packed_matches(matches: Mapping[str, Match]) -> dict[str, Any]:
+    return {chart_id: {"labels": one.labels, "series": one.series} for chart_id, one in matches.items()}
 
 
 def shown(value: Scalar, format_: str = "text") -> str:

@@ -34,6 +34,11 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+#: Chart id → the column with the label of that chart, or the columns with its label and its series. The filter of that
+#: chart narrows the rows themselves; without a match, it narrows the assistants that they belong to.
+Match = Mapping[str, str | list[str]]
+
+
 @dataclass(frozen=True)
 class Tile:
     """One number: `aggregate` over the rows of `sql`; `trend` (moment, value) gives the change and the small line."""
@@ -51,6 +56,7 @@ class Tile:
     note: str = ""
     chart: str = ""
     """Id of a chart whose parts are listed under the number."""
+    match: Match = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,13 @@ class Chart:
     width: int = 4
     step_days: int = 0
     note: str = ""
+    match: Match = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of `sql` as they are; the column aliases are the headings. `match` names the column whose rows a chart's
-    filter narrows (without it a filter only narrows the assistants)."""
+    """Rows of `sql` as they are; the column aliases are the headings. A column whose alias begins with `_` is not
+    shown."""
 
     id: str
     title: str
@@ -83,7 +90,7 @@ class Table:
     page_size: int = 10
     width: int = 12
     note: str = ""
-    match: Mapping[str, str] = field(default_factory=dict)
+    match: Match = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

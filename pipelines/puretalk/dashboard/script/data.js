@@ -3,16 +3,20 @@
 import { $ } from "./elements.js";
 
 /** @typedef {string | number | boolean | null} Value */
-/** Rows that take part in filters: for each its assistant, label, series (places in their lists) and value.
- * @typedef {{ assistants: number[], labels: number[], series: number[], values: (number | null)[] | null }} Members */
+/** The place of a label, or places of several; -1 for one that is not drawn. @typedef {number | number[]} Place */
+/** By row, what it has in a chart. @typedef {{ labels: Place[], series: Place[] | null }} Match */
+/** Rows that take part in filters: for each its assistant, label, series (places in their lists) and value, and by
+ * chart what that chart's filter sees in it.
+ * @typedef {{ assistants: number[], labels: number[], series: number[], values: (number | null)[] | null,
+ *   matches: Record<string, Match> }} Members */
 /** `values`: by label and series, over the rows that all filters leave.
  * @typedef {{ id: string, title: string, kind: string, aggregate: string, format: string, order: string, limit: number,
  *   labels: string[], marks: (string | null)[], series: string[], members: Members | null,
  *   values?: (number | null)[][] }} Chart */
 /** @typedef {{ id: string, aggregate: string, format: string, chart: string, members: Members | null }} Tile */
 /** `columns[column][row]`; `rows`: the rows that filters and search leave, in their order.
- * @typedef {{ id: string, title: string, pageSize: number, match: Record<string, string>, titles: string[],
- *   formats: string[], columns: Value[][], assistants: number[] | null, rows?: number[], searchable?: string[] }} Table */
+ * @typedef {{ id: string, title: string, pageSize: number, matches: Record<string, Match>, titles: string[],
+ *   formats: string[], columns: Value[][], assistants: number[] | null, versions: number[] | null, rows?: number[], searchable?: string[] }} Table */
 /** A part of the view of one assistant.
  * @typedef {{ id: string, title: string, tab: string, kind: string, titles: string[], formats: string[],
  *   changes: string[] | null }} Detail */

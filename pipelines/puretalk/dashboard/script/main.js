@@ -8,7 +8,7 @@ import { dialog, openAssistant, renderDetail, showTab, startDrawer } from "./dra
 import { $, find } from "./elements.js";
 import { download } from "./export.js";
 import { focused } from "./focus.js";
-import { readMasks } from "./selection.js";
+import { isFiltered, readFilters } from "./selection.js";
 import { changed, readFragment, state, toggle, writeFragment, whenChanged } from "./state.js";
 import { renderTable } from "./tables.js";
 import { renderTile } from "./tiles.js";
@@ -18,14 +18,13 @@ let wasFiltered = false;
 
 export function render() {
   const refocus = focused();
-  readMasks();
+  readFilters();
   renderFilters();
-  const isFiltered = state.labels.size + state.series.size > 0;
-  if (isFiltered || wasFiltered) {
+  if (isFiltered() || wasFiltered) {
     for (const chart of charts.values()) renderChart(chart);
     for (const tile of data.tiles) renderTile(tile);
   }
-  wasFiltered = isFiltered;
+  wasFiltered = isFiltered();
   for (const table of tables.values()) renderTable(table);
   refocus();
   return renderDetail();

@@ -1,10 +1,12 @@
 // Tables: rows that filters and search leave, sorted, page by page.
 
+/** @import { Table } from "./data.js" */
+
 import { data } from "./data.js";
 import { badge, el, find } from "./elements.js";
-import { selection } from "./selection.js";
+import { keeper } from "./selection.js";
 import { state } from "./state.js";
-import { NONE, cellClass, shown } from "./values.js";
+import { cellClass, shown } from "./values.js";
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -31,17 +33,13 @@ function searchable(table) {
 }
 
 function tableRows(table) {
-  const selected = table.assistants ? selection() : null;
-  const matches = Object.entries(table.match)
-    .filter(([id]) => state.labels.has(id))
-    .map(([id, title]) => [state.labels.get(id), table.columns[table.titles.indexOf(title)]]);
+  const keeps = table.assistants ? keeper(table) : null;
   const words = (state.queries[table.id] || "").toLowerCase().split(/\s+/).filter(Boolean);
   const texts = words.length ? searchable(table) : [];
   const rows = [];
   const count = table.columns[0]?.length || 0;
   for (let row = 0; row < count; row += 1) {
-    if (selected && !selected[table.assistants[row]]) continue;
-    if (!matches.every(([wanted, column]) => wanted.has(column[row] ?? NONE))) continue;
+    if (keeps && !keeps(row)) continue;
     if (words.every((word) => texts[row].includes(word))) rows.push(row);
   }
   const sort = state.sorts[table.id] || 0;
@@ -69,6 +67,16 @@ export function cell(table, column, row) {
   return el("td", { class: cellClass(format) }, content);
 }
 
+/** How many rows the filters and the search leave, and of how many assistants, where that is another number. */
+function counted(table, rows, all) {
+  if (rows.length === all) return shown(all, "integer");
+  const text = `${shown(rows.length, "integer")} of ${shown(all, "integer")}`;
+  if (!table.assistants) return text;
+  const assistants = new Set(rows.map((row) => table.assistants[row])).size;
+  return assistants === rows.length ? text : `${text}, on ${shown(assistants, "integer")} assistants`;
+}
+
+/** @param {Table} table */
 export function renderTable(table) {
   const rows = tableRows(table);
   table.rows = rows;
@@ -83,8 +91,7 @@ export function renderTable(table) {
     else head.removeAttribute("aria-sort");
   });
   const all = table.columns[0]?.length || 0;
-  const counted = rows.length === all ? shown(all, "integer") : `${shown(rows.length, "integer")} of ${shown(all, "integer")}`;
-  find(`[data-count="${table.id}"]`).replaceChildren(counted);
+  find(`[data-count="${table.id}"]`).replaceChildren(counted(table, rows, all));
   const empty = find(`[data-empty="${table.id}"]`);
   empty.hidden = rows.length > 0;
   empty.replaceChildren(all ? "Nothing matches the filters and the search." : "Nothing here.");
