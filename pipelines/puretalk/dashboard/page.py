@@ -27,6 +27,9 @@ from puretalk.dashboard.spec import Spec
 #: Number of colours; further series share the last one.
 COLOURS: Final = 8
 
+#: The style sheets, in the order in which a later one has the last word.
+STYLES: Final = ("dashboard.css", "narrow.css", "forced_colours.css", "print.css")
+
 #: Most rows in the data view of a chart; the SQL next to them gives all of them.
 DATA_ROWS: Final = 500
 
@@ -85,7 +88,8 @@ def render_page(
 
 
 def _style() -> str:
-    text = resources.files(__package__).joinpath("dashboard.css").read_text(encoding="utf-8")
+    files = [resources.files(__package__).joinpath(name) for name in STYLES]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
     if "</" in text:
         raise AssertionError("a style sheet cannot hold the end of an element")
     return text
