@@ -1,13 +1,21 @@
-// What makes the page easier to read: nothing hidden under the bars, no jumps, whole texts, whole diffs on paper.
+// What makes the page easier to read: nothing hidden under the bars, no jumps, whole texts, whole diffs on paper, keys.
 
+import { startAnnouncements } from "./announcements.js";
+import { startKeys } from "./keys.js";
 import { startPrinting } from "./printing.js";
 import { startSteadiness } from "./steadiness.js";
 import { startSticking } from "./sticking.js";
 import { startWholeTexts } from "./whole_texts.js";
 
 export function startComfort() {
+  // Without this script, what only it can do is disabled in the page.
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("main .card :disabled, main .chips :disabled"))) {
+    if (!button.closest("[data-pages]")) button.disabled = false;
+  }
   startSticking();
   startSteadiness();
   startWholeTexts();
   startPrinting();
+  startKeys();
+  startAnnouncements();
 }
