@@ -70,11 +70,15 @@ def test_paper_is_dark_on_white_and_no_card_overflows(visit: Callable[..., Page]
 
 def test_paper_says_how_many_rows_are_on_it_and_heads_are_no_buttons(visit: Callable[..., Page]) -> None:
     page = visit(**window(PAPER))
+    count = page.locator('[data-count="assistants"]')
+    total = count.inner_text()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
-    pages = page.locator('[data-pages="assistants"]')
-    total = page.locator('[data-count="assistants"]').inner_text()
-    assert pages.inner_text().strip() == f"1–25 of {total}"
-    assert pages.evaluate("each => getComputedStyle(each.querySelector('span'), '::before').content") == '"Printed: "'
+    printed = "each => getComputedStyle(each, '::after').content"
+    assert count.get_attribute("data-printed") == f"1–25 of {total}"
+    assert count.evaluate(printed) == '", printed: " attr(data-printed)' or f"1–25 of {total}" in count.evaluate(
+        printed
+    )
     # Chromium leaves out what is in a button where it repeats the head of a table on the next page.
     shown = page.locator('[data-table="assistants"] .sort').evaluate_all(
         "all => all.map(each => [each, each.querySelector('.arrow')].map(one => getComputedStyle(one).display))"

@@ -27,3 +27,8 @@ class Opened:
         self.page.goto(address)
         self.page.wait_for_selector("html[data-ready]")
         return self.page
+
+
+def fragment(page: Page) -> str:
+    """The fragment of the address, as it is read."""
+    return str(page.evaluate("decodeURIComponent(location.hash.slice(1)).replaceAll('+', ' ')"))

@@ -78,6 +78,7 @@ class TableFigure:
 class LastSync:
     """The newest run that published; `finished_at` is None for a snapshot that no sync wrote."""
 
+    started_at: str
     finished_at: datetime | None
     is_settled: bool
     is_exact: bool
@@ -104,8 +105,8 @@ def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
             "FROM marts.dim_assistants ORDER BY assistant_name, assistant_id"
         ).fetchall()
         last = connection.execute(
-            "SELECT epoch_us(finished_at), is_settled, is_exact, held_count FROM marts.rpt_sync_health "
-            "ORDER BY started_at DESC LIMIT 1"
+            "SELECT strftime(started_at, '%Y-%m-%dT%H:%M:%SZ'), epoch_us(finished_at), is_settled, is_exact, "
+            "held_count FROM marts.rpt_sync_health ORDER BY started_at DESC LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
         raise WarehouseError(
@@ -130,12 +131,12 @@ def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
 
 def _last_sync(rows: Sequence[tuple[Any, ...]]) -> LastSync:
     if not rows:
-        return LastSync(None, True, True, 0)
-    finished_us, is_settled, is_exact, held = rows[0]
+        return LastSync("", None, True, True, 0)
+    started_at, finished_us, is_settled, is_exact, held = rows[0]
     finished_at = None
     if finished_us is not None:
         finished_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=finished_us)
-    return LastSync(finished_at, is_settled is not False, is_exact is not False, held or 0)
+    return LastSync(started_at or "", finished_at, is_settled is not False, is_exact is not False, held or 0)
 
 
 def _tile_figure(
@@ -242,6 +243,8 @@ def _table_figure(
     connection: duckdb.DuckDBPyConnection, table: Table, places: Mapping[str, int], axes: Mapping[str, Axes]
 ) -> TableFigure:
     rows = fetch(connection, table.sql, f"the table {table.id!r}")
+    if table.since and table.since not in rows.titles:
+        raise ConfigurationError(f"The table {table.id!r} in the dashboard spec has no column {table.since!r}")
     matches = read_matches(rows, table, axes)
     assistants = (
         [places.get(str(one)) for one in rows.column("assistant_id")] if "assistant_id" in rows.titles else None

@@ -28,7 +28,7 @@ from puretalk.dashboard.spec import Spec
 COLOURS: Final = 8
 
 #: The style sheets, in the order in which a later one has the last word.
-STYLES: Final = ("dashboard.css", "narrow.css", "forced_colours.css", "print.css")
+STYLES: Final = ("dashboard.css", "reading.css", "narrow.css", "forced_colours.css", "print.css")
 
 #: Most rows in the data view of a chart; the SQL next to them gives all of them.
 DATA_ROWS: Final = 500
@@ -113,6 +113,7 @@ def _data(
         "names": list(figures.assistants.values()),
         "deleted": {str(place): deleted_at for place, deleted_at in figures.deleted.items()},
         "chunkOf": histories.chunk_of,
+        "lastSync": figures.last_sync.started_at,
         "hasPrompts": include_prompts,
         "staleSeconds": stale_after.total_seconds(),
         "colours": COLOURS,
@@ -149,6 +150,8 @@ def _data(
                 "id": one.table.id,
                 "title": one.table.title,
                 "pageSize": one.table.page_size,
+                "since": one.table.since,
+                "tab": one.table.tab,
                 "titles": one.rows.titles,
                 "formats": one.rows.formats,
                 "columns": one.rows.columns,

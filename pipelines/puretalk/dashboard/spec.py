@@ -57,6 +57,8 @@ class Tile:
     chart: str = ""
     """Id of a chart whose parts are listed under the number."""
     match: Match = field(default_factory=dict)
+    opens: Mapping[str, str] = field(default_factory=dict)
+    """Table id → the cut-off with which the number leads there: `sync`, `friday` or `7d`."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,15 @@ class Chart:
 @dataclass(frozen=True)
 class Table:
     """Rows of `sql` as they are; the column aliases are the headings. A column whose alias begins with `_` is not
-    shown."""
+    shown. `since` is the column of times that a cut-off narrows; `tab` is the one at which an assistant opens."""
 
     id: str
     title: str
     sql: str
     section: str = ""
     page_size: int = 10
+    since: str = ""
+    tab: str = ""
     width: int = 12
     note: str = ""
     match: Match = field(default_factory=dict)

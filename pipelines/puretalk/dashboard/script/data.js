@@ -15,13 +15,13 @@ import { $ } from "./elements.js";
  *   values?: (number | null)[][] }} Chart */
 /** @typedef {{ id: string, aggregate: string, format: string, chart: string, members: Members | null }} Tile */
 /** `columns[column][row]`; `rows`: the rows that filters and search leave, in their order.
- * @typedef {{ id: string, title: string, pageSize: number, matches: Record<string, Match>, titles: string[],
+ * @typedef {{ id: string, title: string, pageSize: number, since: string, tab: string, matches: Record<string, Match>, titles: string[],
  *   formats: string[], columns: Value[][], assistants: number[] | null, versions: number[] | null, rows?: number[], searchable?: string[] }} Table */
 /** A part of the view of one assistant.
  * @typedef {{ id: string, title: string, tab: string, kind: string, titles: string[], formats: string[],
- *   changes: string[] | null }} Detail */
+ *   changes: string[] | null, now: string[] | null }} Detail */
 /** @typedef {{ ids: string[], names: (string | null)[], deleted: Record<string, string>, chunkOf: number[],
- *   hasPrompts: boolean, staleSeconds: number, colours: number, dataRows: number, tiles: Tile[], charts: Chart[],
+ *   lastSync: string, hasPrompts: boolean, staleSeconds: number, colours: number, dataRows: number, tiles: Tile[], charts: Chart[],
  *   tables: Table[], details: Detail[] }} Data */
 /** A value in a chunk: itself, or [the place of a long text], or [that place, 1] for that text as JSON.
  * @typedef {Value | number[]} Packed */
@@ -53,6 +53,18 @@ export function chunk(number) {
     chunks.set(number, unpack(`chunk-${number}`));
   }
   return chunks.get(number);
+}
+
+/** What the page has about one assistant: the rows of a detail, or of its changes. @param {number} place
+ * @returns {Promise<(id: string) => any[][]>} */
+export async function partsOf(place) {
+  const { texts, assistants } = await chunk(data.chunkOf[place]);
+  const value = (packed) => {
+    if (!Array.isArray(packed)) return packed;
+    const text = texts[packed[0]];
+    return packed.length > 1 ? JSON.stringify(text) : text;
+  };
+  return (id) => (assistants[place]?.[id] || []).map((row) => row.map(value));
 }
 
 /** Unpack what the whole page needs; the chunks with the assistants' own parts wait until one is opened. */

@@ -7,7 +7,7 @@ export function focused() {
   const node = /** @type {HTMLButtonElement | null} */ (document.activeElement);
   const box = node?.closest?.("[data-body], .tile, #filters, [data-pages], table");
   if (!box || !node.dataset) return () => {};
-  const names = ["chart", "label", "series", "more", "page", "sort", "column"].filter((name) => node.dataset[name] !== undefined);
+  const names = ["chart", "label", "series", "more", "page", "sort", "column", "opener", "row"].filter((name) => node.dataset[name] !== undefined);
   const wanted = names.map((name) => `[data-${name}="${node.dataset[name]}"]`).join("") + (node.dataset.page ? `[aria-label="${node.getAttribute("aria-label")}"]` : "");
   return () => {
     if (node.isConnected || !wanted) return;

@@ -7,9 +7,11 @@ import { startComfort } from "./comfort.js";
 import { charts, data, load, tables } from "./data.js";
 import { dialog, openAssistant, renderDetail, showTab, startDrawer } from "./drawer.js";
 import { $, find } from "./elements.js";
-import { download } from "./export.js";
+import { copyTable, download } from "./export.js";
 import { focused } from "./focus.js";
+import { toggleRow } from "./row_changes.js";
 import { isFiltered, readFilters } from "./selection.js";
+import { choose } from "./since.js";
 import { changed, readFragment, state, toggle, writeFragment, whenChanged } from "./state.js";
 import { renderTable } from "./tables.js";
 import { renderTile } from "./tiles.js";
@@ -31,10 +33,18 @@ export function render() {
   return renderDetail();
 }
 
+/** Scrolls to a section or a card, and gives its heading the focus. @param {HTMLElement} place */
+function goTo(place) {
+  place.scrollIntoView();
+  const heading = find("h2, h3", place);
+  heading.setAttribute("tabindex", "-1");
+  heading.focus({ preventScroll: true });
+}
+
 function onClick(event) {
-  const target = event.target.closest?.("[data-chart], [data-more], [data-sort], [data-page], [data-csv], [data-open], [data-tab], .sections a");
+  const target = event.target.closest?.("[data-chart], [data-more], [data-sort], [data-page], [data-opens], [data-csv], [data-copy], [data-opener], [data-open], [data-tab], .sections a");
   if (!target || (target.tagName === "A" && (event.ctrlKey || event.metaKey || event.shiftKey))) return;
-  const { chart, label, series, more, sort, column, page, csv: exported, open, from, tab } = target.dataset;
+  const { chart, label, series, more, sort, column, page, opens, cut, csv: exported, copy, opener, open, from, tab } = target.dataset;
   if (chart !== undefined) {
     const { labels, series: names } = charts.get(chart);
     if (label !== undefined) toggle(state.labels, chart, labels[label]);
@@ -58,19 +68,26 @@ function onClick(event) {
     changed();
   } else if (exported !== undefined) {
     download(tables.get(exported));
+  } else if (opens !== undefined && tables.has(opens)) {
+    event.preventDefault();
+    choose(opens, cut);
+    goTo($(`table-${opens}`));
+  } else if (copy !== undefined) {
+    copyTable(tables.get(copy), target);
+  } else if (opener !== undefined) {
+    toggleRow(tables.get(opener), Number(target.dataset.row));
+    const refocus = focused();
+    renderTable(tables.get(opener));
+    refocus();
   } else if (open !== undefined) {
     event.preventDefault();
     const table = from || target.closest("[data-table]")?.dataset.table;
-    openAssistant(Number(open), table, [table, open]);
+    openAssistant(Number(open), { from: table, back: [table, open], tab: tables.get(table)?.tab });
   } else if (tab !== undefined) {
     showTab(tab);
   } else {
     event.preventDefault();
-    const section = find(target.getAttribute("href"));
-    section.scrollIntoView();
-    const heading = find("h2", section);
-    heading.setAttribute("tabindex", "-1");
-    heading.focus({ preventScroll: true });
+    goTo(find(target.getAttribute("href")));
   }
 }
 

@@ -1,4 +1,7 @@
-// On paper nothing can be opened: what an open tab folds away is opened before printing, and closed after it.
+// On paper nothing can be opened and no page can be turned: what an open tab folds away is opened before printing and
+// closed after it, and a table says which rows are printed.
+
+import { find } from "./elements.js";
 
 /** @type {HTMLDetailsElement[]} */
 let unfolded = [];
@@ -11,6 +14,14 @@ function unfold() {
   }
 }
 
+function sayWhatIsPrinted() {
+  for (const nav of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-pages]"))) {
+    const count = find(`[data-count="${nav.dataset.pages}"]`);
+    if (nav.hidden) delete count.dataset.printed;
+    else count.dataset.printed = find("span", nav).textContent;
+  }
+}
+
 function fold() {
   for (const details of unfolded) details.open = false;
   unfolded = [];
@@ -18,5 +29,6 @@ function fold() {
 
 export function startPrinting() {
   addEventListener("beforeprint", unfold);
+  addEventListener("beforeprint", sayWhatIsPrinted);
   addEventListener("afterprint", fold);
 }

@@ -4,7 +4,9 @@
 
 import { data } from "./data.js";
 import { badge, el, find } from "./elements.js";
+import { drawRowChanges, isOpenRow } from "./row_changes.js";
 import { keeper } from "./selection.js";
+import { drawPresets, sinceKeeper } from "./since.js";
 import { state } from "./state.js";
 import { cellClass, shown } from "./values.js";
 
@@ -34,12 +36,13 @@ function searchable(table) {
 
 function tableRows(table) {
   const keeps = table.assistants ? keeper(table) : null;
+  const isSince = sinceKeeper(table);
   const words = (state.queries[table.id] || "").toLowerCase().split(/\s+/).filter(Boolean);
   const texts = words.length ? searchable(table) : [];
   const rows = [];
   const count = table.columns[0]?.length || 0;
   for (let row = 0; row < count; row += 1) {
-    if (keeps && !keeps(row)) continue;
+    if ((keeps && !keeps(row)) || (isSince && !isSince(row))) continue;
     if (words.every((word) => texts[row].includes(word))) rows.push(row);
   }
   const sort = state.sorts[table.id] || 0;
@@ -55,11 +58,19 @@ function tableRows(table) {
   return rows;
 }
 
-export function cell(table, column, row) {
+export /** What opens a row about a version in place. */
+function rowButton(table, row, text) {
+  if (table.versions[row] === null) return el("td", {}, el("span", { class: "cell" }, text));
+  const isOpen = String(isOpenRow(table, row));
+  return el("td", {}, el("button", { type: "button", class: "row-opener", "data-opener": table.id, "data-row": row, "aria-expanded": isOpen }, text === "–" ? "Show" : text));
+}
+
+function cell(table, column, row) {
   const value = table.columns[column][row];
   const format = table.formats[column];
   const assistant = column === 0 && table.assistants ? table.assistants[row] : null;
   const text = shown(value, format);
+  if (column === table.titles.length - 1 && table.versions) return rowButton(table, row, text);
   let content = el("span", { class: text.length <= 16 ? "cell short" : "cell" }, text);
   const address = `#${new URLSearchParams({ a: data.ids[assistant] })}`;
   if (assistant !== null) content = el("a", { class: "open", href: address, "data-open": assistant, "data-from": table.id }, text);
@@ -84,7 +95,10 @@ export function renderTable(table) {
   const page = Math.min(state.pages[table.id] || 1, pages);
   const grid = /** @type {HTMLTableElement} */ (find(`[data-table="${table.id}"]`));
   const visible = rows.slice((page - 1) * table.pageSize, page * table.pageSize);
-  grid.tBodies[0].replaceChildren(...visible.map((row) => el("tr", {}, table.titles.map((_, column) => cell(table, column, row)))));
+  const lines = (row) => [el("tr", {}, table.titles.map((_, column) => cell(table, column, row))),
+    table.versions && isOpenRow(table, row) ? drawRowChanges(table, row) : null];
+  grid.tBodies[0].replaceChildren(...visible.flatMap(lines).filter(Boolean));
+  drawPresets(table);
   const sort = state.sorts[table.id] || 0;
   [...grid.tHead.rows[0].cells].forEach((head, column) => {
     if (Math.abs(sort) - 1 === column) head.setAttribute("aria-sort", sort > 0 ? "ascending" : "descending");
