@@ -71,7 +71,7 @@ def test_question_mark_lists_the_keys(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#help")).to_be_hidden()
     page.get_by_role("button", name="Keyboard shortcuts").click()
-    page.get_by_role("button", name="Close", exact=True).first.click()
+    page.locator("#help").get_by_role("button", name="Close").click()
     expect(page.locator("#help")).to_be_hidden()
 
 

@@ -75,6 +75,7 @@ def render_page(
         figures=figures,
         ids=list(figures.assistants),
         charts={figure.chart.id: figure for figure in figures.charts},
+        filled=[figure.table.id for figure in figures.tables if not figure.is_empty],
         policy=policy,
         script=Markup(script),
         style=Markup(style),
@@ -160,6 +161,7 @@ def _data(
                 "versions": one.versions,
             }
             for one in figures.tables
+            if not one.is_empty
         ],
         "details": [
             {

@@ -3,8 +3,6 @@
 import { dialog } from "./drawer.js";
 import { $, find } from "./elements.js";
 
-const help = /** @type {HTMLDialogElement} */ ($("help"));
-
 /** The table that has the focus, else the first one of which a row is in the window. */
 function tableInUse() {
   const focused = document.activeElement.closest("[data-table]");
@@ -36,9 +34,10 @@ function stepRow(by) {
 
 function onRowKey(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select")) return;
-  if (event.key === "?" && !help.open) {
-    help.showModal();
-  } else if ((event.key === "j" || event.key === "k") && !help.open && !document.querySelector(":popover-open")) {
+  if (document.querySelector(":popover-open")) return;
+  if (event.key === "?" && !dialog.open) {
+    $("help").showPopover();
+  } else if (event.key === "j" || event.key === "k") {
     const by = event.key === "j" ? 1 : -1;
     if (dialog.open) $(by > 0 ? "detail-next" : "detail-previous").click();
     else stepRow(by);
@@ -58,7 +57,4 @@ function skip(event) {
 export function startKeys() {
   document.addEventListener("keydown", onRowKey);
   document.addEventListener("click", skip);
-  $("keys").addEventListener("click", () => help.showModal());
-  $("help-close").addEventListener("click", () => help.close());
-  help.addEventListener("click", (event) => event.target === help && help.close());
 }
