@@ -25,7 +25,7 @@ from puretalk.errors import ConfigurationError
 AGGREGATES: Final = ("count", "assistants", "sum", "share")
 FORMATS: Final = ("integer", "number", "percent", "seconds")
 CHART_KINDS: Final = ("bars", "columns", "matrix", "line", "chips")
-DETAIL_KINDS: Final = ("settings", "texts", "tree", "table", "timeline")
+DETAIL_KINDS: Final = ("settings", "texts", "tree", "table", "timeline", "compare")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "aggregate": AGGREGATES,
     "format": FORMATS,

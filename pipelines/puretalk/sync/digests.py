@@ -21,17 +21,19 @@ from puretalk.release import VERSION
 from puretalk.schema import INTERNAL_SCHEMA
 from puretalk.sync.comparison import Standing
 
-_DIGESTS = f"{INTERNAL_SCHEMA}.record_digests"
+#: A row: an assistant, with the digest of its record.
+DIGESTS_TABLE = f"{INTERNAL_SCHEMA}.record_digests"
 _SHARED = f"{INTERNAL_SCHEMA}.shared_objects"
-_READ_BY = f"{VERSION} {CURRENT.tables}.{CURRENT.flattening}.{CURRENT.content_hash}"
+#: Who may use what is written now: the same release, with the same rules.
+READ_BY = f"{VERSION} {CURRENT.tables}.{CURRENT.flattening}.{CURRENT.content_hash}"
 
 _CREATE = f"""
 CREATE SCHEMA IF NOT EXISTS {INTERNAL_SCHEMA};
-CREATE TABLE IF NOT EXISTS {_DIGESTS} (
+CREATE TABLE IF NOT EXISTS {DIGESTS_TABLE} (
     assistant_id VARCHAR, digest BLOB, read_by VARCHAR, updated_at TIMESTAMP, content_hash VARCHAR,
     user_hash VARCHAR, voice_hash VARCHAR, drift VARCHAR
 );
-COMMENT ON TABLE {_DIGESTS} IS 'One row: an assistant, with the SHA-256 of its record and what was read from it.';
+COMMENT ON TABLE {DIGESTS_TABLE} IS 'One row: an assistant, with the SHA-256 of its record and what was read from it.';
 CREATE TABLE IF NOT EXISTS {_SHARED} (content_hash VARCHAR, table_name VARCHAR, value VARCHAR);
 COMMENT ON TABLE {_SHARED} IS 'One row: a user or voice as records show it.';
 """
@@ -42,7 +44,7 @@ def read_digests(connection: duckdb.DuckDBPyConnection) -> dict[bytes, Outline]:
     there = connection.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
     ).fetchall()
-    if not {(_DIGESTS,), (_SHARED,)} <= {*there}:
+    if not {(DIGESTS_TABLE,), (_SHARED,)} <= {*there}:
         return {}
     users: dict[str | None, Shared | None] = {None: None}
     voices = dict(users)
@@ -50,7 +52,7 @@ def read_digests(connection: duckdb.DuckDBPyConnection) -> dict[bytes, Outline]:
         found = read_shared_object(table_name, value)
         if found is not None:
             (users if table_name == USERS.name else voices)[content_hash] = found[0]
-    rows = connection.execute(f"SELECT * EXCLUDE read_by FROM {_DIGESTS} WHERE read_by = ?", [_READ_BY]).fetchall()
+    rows = connection.execute(f"SELECT * EXCLUDE read_by FROM {DIGESTS_TABLE} WHERE read_by = ?", [READ_BY]).fetchall()
     return {
         digest: Outline(
             assistant_id,
@@ -73,19 +75,19 @@ def write_digests(connection: duckdb.DuckDBPyConnection, standing: Mapping[str, 
     for statement in filter(str.strip, _CREATE.split(";\n")):
         connection.execute(statement)
     connection.begin()
-    connection.execute(f"DELETE FROM {_DIGESTS} WHERE read_by <> ?", [_READ_BY])
+    connection.execute(f"DELETE FROM {DIGESTS_TABLE} WHERE read_by <> ?", [READ_BY])
     for some in _groups(fresh):
         connection.execute(
-            f"DELETE FROM {_DIGESTS} WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))",
+            f"DELETE FROM {DIGESTS_TABLE} WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))",
             [[assistant_id for assistant_id, _ in some]],
         )
         connection.execute(
-            f"INSERT INTO {_DIGESTS} SELECT unnest(?::VARCHAR[]), unnest(?::BLOB[]), ?, unnest(?::TIMESTAMP[]), "
+            f"INSERT INTO {DIGESTS_TABLE} SELECT unnest(?::VARCHAR[]), unnest(?::BLOB[]), ?, unnest(?::TIMESTAMP[]), "
             "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
             [
                 [assistant_id for assistant_id, _ in some],
                 [each.digest for _, each in some],
-                _READ_BY,
+                READ_BY,
                 [_naive(each.updated_at) for _, each in some],
                 [each.content_hash for _, each in some],
                 [each.user.content_hash if each.user else None for _, each in some],
@@ -105,7 +107,7 @@ def write_digests(connection: duckdb.DuckDBPyConnection, standing: Mapping[str, 
     for table, column in ((USERS, "user_hash"), (VOICES, "voice_hash")):
         connection.execute(
             f"DELETE FROM {_SHARED} WHERE table_name = ? "
-            f"AND content_hash NOT IN (SELECT {column} FROM {_DIGESTS} WHERE {column} IS NOT NULL)",
+            f"AND content_hash NOT IN (SELECT {column} FROM {DIGESTS_TABLE} WHERE {column} IS NOT NULL)",
             [table.name],
         )
     connection.commit()

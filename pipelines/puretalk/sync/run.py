@@ -19,13 +19,14 @@ from puretalk.database import quote_literal, quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step, StepTimer
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
-from puretalk.settings import Settings
+from puretalk.settings import KEY_PLACES, Settings
 from puretalk.sync.account import AccountReader
 from puretalk.sync.deadline import Deadline
 from puretalk.sync.destination import WorkFileDestination
 from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
 from puretalk.sync.options import SyncOptions
+from puretalk.sync.page_digests import write_account
 from puretalk.sync.sync_run import SyncRun, parse_drift
 from puretalk.sync.verdict import Verdict
 from puretalk.warehouse.disk_errors import disk_errors
@@ -73,8 +74,7 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
     if not settings.api.api_key:
         raise ConfigurationError(
             "there is no API key",
-            action="Set PURETALK_API_KEY, or api_key in .dlt/secrets.toml (see .dlt/secrets.example.toml). "
-            "To try without one: `puretalk sync --demo`.",
+            action=f"Set {KEY_PLACES}. To try without one: `puretalk sync --demo`.",
         )
     models_dir = settings.locate(settings.models_dir)
     if models_dir is not None and not models_dir.is_dir():  # better said now than after the whole account was read
@@ -210,6 +210,7 @@ def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Li
 
                     run = load_account(account, destination, work.folder / "dlt")
             write_digests(work.connection, account.decision.comparison.standing)
+            write_account(work.connection, account.decision)
             return _Loaded(run, account.decision.verdict, account.changes, account.clock_faults)
     except Exception as error:
         cause = _find_cause(error)

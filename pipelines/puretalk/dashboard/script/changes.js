@@ -8,11 +8,12 @@ import { readable } from "./texts.js";
 
 const isShort = (text) => text === null || (text.length <= 90 && !text.includes("\n"));
 
-/** @param {{ path: string, area?: string, change_kind: string, old_value: string | null, new_value: string | null }} change
+/** `steps` say where it is, in place of the path.
+ * @param {{ path: string, steps?: string[], area?: string, change_kind: string, old_value: string | null, new_value: string | null }} change
  * @param {Map<string, string>} names of states @param {boolean} isOpen whether a difference is shown at once */
-export function drawChange({ path, area, change_kind: kind, old_value: before, new_value: after }, names, isOpen) {
+export function drawChange({ path, steps, area, change_kind: kind, old_value: before, new_value: after }, names, isOpen) {
   const [old, now] = [readable(before), readable(after)];
-  const head = el("p", { class: "change-head" }, el("code", { title: path }, crumbs(path, names).join(" › ")),
+  const head = el("p", { class: "change-head" }, el("code", { title: path }, (steps ?? crumbs(path, names)).join(" › ")),
     area ? el("span", { class: "mark" }, area) : null, kind === "changed" ? null : el("span", { class: "mark" }, kind));
   if (old === null && now === null) return el("div", { class: "change" }, head, el("p", { class: "muted" }, data.hasPrompts ? "No value." : "This page was made without this text."));
   if (isShort(old) && isShort(now)) {

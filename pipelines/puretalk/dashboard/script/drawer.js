@@ -1,8 +1,9 @@
 // The view of one assistant: opened over the page, one tab at a time.
 
 import { data, partsOf, placeOf, tables } from "./data.js";
-import { drawDetail } from "./details.js";
+import { drawDetail, whenOtherChosen } from "./details.js";
 import { $, badge, el, find, slug } from "./elements.js";
+import { whenVersionChosen } from "./history.js";
 import { state, writeFragment } from "./state.js";
 import { shown, sum } from "./values.js";
 
@@ -78,7 +79,7 @@ function stepDetail(by) {
 }
 
 export function showTab(name) {
-  state.tab = name;
+  Object.assign(state, { tab: name, version: "" });
   writeFragment(false);
   renderDetail().then(() => find('#detail-tabs [aria-selected="true"]')?.focus());
 }
@@ -94,7 +95,16 @@ function onClose() {
   returnTo = null;
 }
 
+/** Shows another version, or another comparison, of the open assistant, and gives its heading the focus. */
+function show(part, value) {
+  Object.assign(state, { [part]: value });
+  writeFragment(true);
+  renderDetail().then(() => (find(".version h4, .comparison h4", dialog) ?? find(".chooser input", dialog))?.focus({ preventScroll: true }));
+}
+
 export function startDrawer() {
+  whenVersionChosen((version) => show("version", version));
+  whenOtherChosen((other) => show("other", other));
   dialog.addEventListener("close", onClose);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   $("detail-close").addEventListener("click", () => dialog.close());

@@ -6,7 +6,17 @@ import { drawChange } from "./changes.js";
 import { data } from "./data.js";
 import { el, nothing } from "./elements.js";
 import { stateNames } from "./paths.js";
+import { state } from "./state.js";
 import { shown } from "./values.js";
+import { drawChooser, drawVersion } from "./version_view.js";
+
+/** @type {(version: string) => void} */
+let showVersion = () => {};
+
+/** What shows a version, or two (`3..7`). @param {(version: string) => void} show */
+export function whenVersionChosen(show) {
+  showVersion = show;
+}
 
 /** A field that a version changed. `old_value` and `new_value` are JSON.
  * @typedef {{ version_number: number, path: string, area: string, change_kind: string, old_value: string | null,
@@ -29,16 +39,23 @@ export function drawTimeline(detail, rows) {
   if (!versions.length) return nothing("No sync has observed a version.");
   const changes = changesByVersion(detail, rows);
   const names = stateNames(data.details, rows);
+  const seen = versions.map((row) => {
+    const [number, observed] = ["version_number", "observed_at"].map((title) => column(detail.titles, row, title));
+    return { number, observed };
+  });
+  const chooser = drawChooser(seen, showVersion);
+  if (state.version) return [chooser, drawVersion(seen, changes, rows, names)];
   const items = versions.map((row, place) => {
     const [number, observed, updated, silent, first, returned] = ["version_number", "observed_at", "updated_at", "is_silent", "is_first", "is_return"].map((title) => column(detail.titles, row, title));
     const mine = changes.get(number) || [];
     const kinds = [first && "first observed", returned && "came back", silent && "silent"].filter(Boolean);
     const drawn = mine.map((change, order) => drawChange(change, names, place === 0 && order < 3));
     return el("li", { class: first ? "first" : null },
-      el("h4", {}, `Version ${number}`, kinds.map((kind) => el("span", { class: "mark" }, kind))),
+      el("h4", {}, `Version ${number}`, kinds.map((kind) => el("span", { class: "mark" }, kind)),
+        el("button", { type: "button", class: "quiet", "data-version": number, "aria-label": `View version ${number} in full`, onclick: () => showVersion(String(number)) }, "View")),
       el("p", { class: "muted" }, `Observed ${shown(observed, "time")} UTC`, updated ? `; the API says ${shown(updated, "time")}` : null),
       drawn.length ? el("div", { class: "changes" }, drawn) : first ? null : el("p", { class: "muted" }, "Only updated_at changed."));
   });
   const oldest = column(detail.titles, versions.at(-1), "version_number");
-  return [el("ol", { class: "timeline" }, items), oldest > 1 ? el("p", { class: "muted" }, `${oldest - 1} older versions are in the warehouse.`) : null];
+  return [chooser, el("ol", { class: "timeline" }, items), oldest > 1 ? el("p", { class: "muted" }, `${oldest - 1} older versions are in the warehouse.`) : null];
 }

@@ -7,13 +7,16 @@ import { startComfort } from "./comfort.js";
 import { charts, data, load, tables } from "./data.js";
 import { dialog, openAssistant, renderDetail, showTab, startDrawer } from "./drawer.js";
 import { $, find } from "./elements.js";
+import { copyText } from "./clipboard.js";
 import { copyTable, download } from "./export.js";
 import { focused } from "./focus.js";
+import { goToLinked, linkHere } from "./position.js";
 import { toggleRow } from "./row_changes.js";
 import { isFiltered, readFilters } from "./selection.js";
 import { choose } from "./since.js";
 import { changed, readFragment, state, toggle, writeFragment, whenChanged } from "./state.js";
 import { renderTable } from "./tables.js";
+import { renderTextSearch } from "./text_search.js";
 import { renderTile } from "./tiles.js";
 import { isNumber } from "./values.js";
 
@@ -29,6 +32,7 @@ export function render() {
   }
   wasFiltered = isFiltered();
   for (const table of tables.values()) renderTable(table);
+  renderTextSearch();
   refocus();
   return renderDetail();
 }
@@ -82,7 +86,7 @@ function onClick(event) {
   } else if (open !== undefined) {
     event.preventDefault();
     const table = from || target.closest("[data-table]")?.dataset.table;
-    openAssistant(Number(open), { from: table, back: [table, open], tab: tables.get(table)?.tab });
+    openAssistant(Number(open), { from: table, back: [table, open], tab: target.dataset.at || tables.get(table)?.tab });
   } else if (tab !== undefined) {
     showTab(tab);
   } else {
@@ -109,6 +113,11 @@ function onKey(event) {
 }
 
 function onSearch(event) {
+  if (event.target.id === "text-query") {
+    state.text = event.target.value;
+    writeFragment(false);
+    renderTextSearch();
+  }
   const id = event.target.dataset.search;
   if (id === undefined) return;
   state.queries[id] = event.target.value;
@@ -138,11 +147,13 @@ export async function start() {
     stored(next);
     applyTheme(next);
   });
+  for (const id of ["link", "detail-link"]) $(id).addEventListener("click", () => copyText(linkHere(), $(id)));
   $("print").addEventListener("click", () => print());
   renderAge();
   setInterval(renderAge, 60_000);
   await follow();
   startComfort();
+  goToLinked();
   document.documentElement.dataset.ready = "yes";
 }
 

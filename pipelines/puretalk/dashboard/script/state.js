@@ -87,6 +87,7 @@ export function whenChanged(draw) {
 }
 
 export function changed() {
+  state.at = "";
   writeFragment(true);
   onChange();
 }

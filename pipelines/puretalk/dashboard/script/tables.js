@@ -58,11 +58,11 @@ function tableRows(table) {
   return rows;
 }
 
-export /** What opens a row about a version in place. */
+export /** What opens a row about a version in place, where that version changed something. */
 function rowButton(table, row, text) {
-  if (table.versions[row] === null) return el("td", {}, el("span", { class: "cell" }, text));
+  if (text === "–") return el("td", {}, el("span", { class: "cell" }, text));
   const isOpen = String(isOpenRow(table, row));
-  return el("td", {}, el("button", { type: "button", class: "row-opener", "data-opener": table.id, "data-row": row, "aria-expanded": isOpen }, text === "–" ? "Show" : text));
+  return el("td", {}, el("button", { type: "button", class: "row-opener", "data-opener": table.id, "data-row": row, "aria-expanded": isOpen }, text));
 }
 
 function cell(table, column, row) {
