@@ -428,7 +428,9 @@ def test_axe_finds_no_violation(browser: Browser, file: Path, read: Read, scheme
     page.locator("#chart-findings_by_rule .bar").first.click()
     assert violations(page) == []
     page.goto(f"{file.as_uri()}#a={changed_assistant(read)}")
-    for tab in ("Settings", "Texts", "States", "Variables", "Compare", "Findings", "History")[0 if scheme == "light" else -2 :]:
+    for tab in ("Settings", "Texts", "States", "Variables", "Compare", "Findings", "History")[
+        0 if scheme == "light" else -2 :
+    ]:
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
         assert violations(page) == [], tab

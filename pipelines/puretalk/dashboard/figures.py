@@ -62,6 +62,14 @@ class ChartFigure:
         """Whether there is nothing to draw; a line needs two points."""
         return len(self.labels) < (2 if self.chart.kind == "line" else 1)
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum of all columns or bars means something; shares and distinct assistants do not add up."""
+        return self.chart.kind in ("bars", "columns") and self.chart.aggregate in ("count", "sum")
+
+    def sum(self) -> float:
+        return sum(self.total(label) for label in range(len(self.labels)))
+
     def total(self, label: int) -> float:
         return sum(value or 0 for value in self.values[label])
 

@@ -1,6 +1,8 @@
-// What makes the page easier to read: nothing hidden under the bars, no jumps, whole texts, whole diffs on paper, keys.
+// What makes the page easier to read: nothing hidden under the bars, no jumps, whole texts, whole diffs on paper, keys,
+// values where the pointer is.
 
 import { startAnnouncements } from "./announcements.js";
+import { startHover } from "./hover.js";
 import { startKeys } from "./keys.js";
 import { startPrinting } from "./printing.js";
 import { startSteadiness } from "./steadiness.js";
@@ -18,4 +20,5 @@ export function startComfort() {
   startPrinting();
   startKeys();
   startAnnouncements();
+  startHover();
 }
