@@ -235,3 +235,22 @@ def test_forced_colours_mark_what_is_chosen(visit: Callable[..., Page]) -> None:
     outline = "each => getComputedStyle(each).outlineStyle"
     assert page.locator('#chart-by_model .bar[aria-pressed="true"]').first.evaluate(outline) == "solid"
     assert page.locator('#chart-by_model .bar[aria-pressed="false"]').first.evaluate(outline) == "none"
+
+
+@pytest.mark.parametrize("medium", ["forced", "print"])
+def test_removed_lines_are_struck_through_where_colours_are_gone(
+    visit: Callable[..., Page], thirty_versions: Path, medium: str
+) -> None:
+    page = visit(of=thirty_versions, **({"forced_colors": "active"} if medium == "forced" else {}))
+    page.locator('[data-table="assistants"] .open').click()
+    page.get_by_role("tab", name="History").click()
+    if medium == "print":
+        page.emulate_media(media="print")
+    lines = page.locator("#detail .diff :is(del, ins).line")
+    decorations = lines.evaluate_all(
+        "all => all.map(each => [each.tagName, getComputedStyle(each).textDecorationLine])"
+    )
+    assert ("DEL", "line-through") in set(map(tuple, decorations))
+    assert ("DEL", "none") not in set(map(tuple, decorations))
+    if medium == "forced":
+        assert ("INS", "underline") in set(map(tuple, decorations))

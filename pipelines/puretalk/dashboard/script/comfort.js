@@ -1,11 +1,10 @@
-// What makes the page easier to read: nothing hidden under the bars, no jumps, whole texts, whole diffs on paper, keys,
+// What makes the page easier to read: nothing hidden under the bars, whole texts, whole diffs on paper, keys,
 // values where the pointer is.
 
 import { startAnnouncements } from "./announcements.js";
 import { startHover } from "./hover.js";
 import { startKeys } from "./keys.js";
 import { startPrinting } from "./printing.js";
-import { startSteadiness } from "./steadiness.js";
 import { startSticking } from "./sticking.js";
 import { startWholeTexts } from "./whole_texts.js";
 
@@ -15,7 +14,6 @@ export function startComfort() {
     if (!button.closest("[data-pages]")) button.disabled = false;
   }
   startSticking();
-  startSteadiness();
   startWholeTexts();
   startPrinting();
   startKeys();
