@@ -435,6 +435,9 @@ def test_axe_finds_no_violation(browser: Browser, file: Path, read: Read, scheme
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
         assert violations(page) == [], tab
     page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Data and SQL of Open findings").click()
     assert violations(page) == []
     context.close()
