@@ -24,7 +24,7 @@ START = datetime(2026, 8, 20, 6, tzinfo=UTC)
 END = datetime(2026, 11, 20, 6, tzinfo=UTC)
 
 
-def live_three_months(path: Path, assistants: int = 110, every_days: int = 2) -> None:
+def live_three_months(path: Path, assistants: int = 110) -> None:
     """A sync every second day; between them a few edits, now and then a new assistant or a deletion."""
     rng = random.Random(7)
     account = Account(seed=1, assistants=assistants, today=START - timedelta(hours=1))
@@ -32,7 +32,7 @@ def live_three_months(path: Path, assistants: int = 110, every_days: int = 2) ->
     moment, before = START, set(account.live_ids())
     observe(connection, moment, account.records())
     while moment < END:
-        moment += timedelta(days=every_days)
+        moment += timedelta(days=2)
         account._now = moment - timedelta(hours=3)  # the account's clock only moves by its changes
         for key in rng.sample(account.live_ids(), rng.randint(1, 6)):
             edit_something(account, key, rng)
