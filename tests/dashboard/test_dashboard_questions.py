@@ -4,11 +4,20 @@ most, and compared with SQL on the snapshot."""
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 
+import duckdb
 import pytest
 from playwright.sync_api import Page, expect
 from support.browsing import Opened, Read, fragment
+from support.dashboards import SYNCED_AT
+from support.warehouses import observe, open_warehouse
+
+from puretalk.dashboard import write_dashboard
+from puretalk.demo import Account
+from puretalk.models.build import build_models
 
 pytestmark = pytest.mark.browser
 
@@ -20,6 +29,9 @@ JOIN marts.dim_assistants AS assistants USING (assistant_id)
 WHERE events.observed_at {since}
 ORDER BY events.observed_at DESC, events.event, assistants.assistant_name, events.assistant_id
 """
+#: Both texts of a difference, put together from its lines.
+DIFF_SIDES = """diff => ["INS", "DEL"].map((skipped) => [...diff.querySelectorAll(".line")]
+    .filter((line) => line.nodeName !== skipped).map((line) => line.textContent).join("\\n"))"""
 LAST = "(SELECT max(started_at) FROM marts.rpt_sync_health)"
 
 
@@ -167,10 +179,7 @@ def test_two_versions_differ_in_what_changed_between_them(opened: Opened, file: 
     assert fragment(page) == f"a={identity}&tab=History&v={version}..{newest}"
     change = page.locator('.change:has(code[title="prompt"])')
     change.get_by_role("button", name="Show all unchanged lines").click()
-    sides = change.locator(".diff").evaluate(
-        """diff => ["INS", "DEL"].map((skipped) => [...diff.querySelectorAll(".line")]
-            .filter((line) => line.nodeName !== skipped).map((line) => line.textContent).join("\\n"))"""
-    )
+    sides = change.locator(".diff").evaluate(DIFF_SIDES)
     assert sides == [prompt, now]
     paths = read(
         "SELECT DISTINCT path FROM marts.fct_config_changes "
@@ -324,3 +333,50 @@ def test_what_is_clicked_stays_under_the_pointer(page: Page) -> None:
     assert before is not None
     assert after is not None
     assert abs(after["y"] - before["y"]) <= 1
+
+
+@pytest.fixture(scope="module")
+def much_changed(tmp_path_factory: pytest.TempPathFactory, _empty_environment: None) -> tuple[Path, Path, str]:
+    """A snapshot and its page, with an assistant that changed at each of five syncs."""
+    folder = tmp_path_factory.mktemp("much_changed")
+    account = Account(seed=3, assistants=4)
+    key = account.live_ids()[0]
+    connection = open_warehouse(folder / "snapshot.duckdb")
+    for number in range(5):
+        if number:
+            prompt = str(account.record(key).get("prompt"))
+            account.edit(key, prompt=f"{prompt}\nLine {number}.", call_recording_enabled=number % 2 == 0)
+        if number == 2:
+            account.edit(key, begin_message="Hello from the third version.")
+        if number == 3:
+            account.edit(key, begin_message=None)
+        observe(connection, SYNCED_AT - timedelta(weeks=4 - number), account.records())
+    build_models(connection)
+    connection.close()
+    write_dashboard(folder / "snapshot.duckdb", folder / "page.html", now=SYNCED_AT)
+    return folder / "snapshot.duckdb", folder / "page.html", key
+
+
+def test_every_version_reads_as_it_was_seen(opened: Opened, much_changed: tuple[Path, Path, str]) -> None:
+    snapshot, file, key = much_changed
+    with duckdb.connect(str(snapshot), read_only=True) as connection:
+        seen = connection.execute(
+            "SELECT config ->> 'prompt', config ->> 'begin_message' FROM main.assistant_versions "
+            "WHERE assistant_id = ? ORDER BY observed_at",
+            [key],
+        ).fetchall()
+    assert len(seen) == 5
+    texts = """() => Object.fromEntries([...document.querySelectorAll(".version-text")].map(
+        (each) => [each.dataset.path, each.querySelector("pre").textContent]))"""
+    page = opened.go(f"{file.as_uri()}#a={key}&tab=History")
+    for number, (prompt, greeting) in enumerate(seen, 1):
+        page.goto(f"{file.as_uri()}#a={key}&tab=History&v={number}")
+        page.wait_for_selector(f'.version[data-shown="{number}"]')
+        shown = page.evaluate(texts)
+        assert (shown["prompt"], shown.get("begin_message")) == (prompt, greeting or None), number
+    for older, newer in combinations(range(1, 6), 2):
+        page.goto(f"{file.as_uri()}#a={key}&tab=History&v={older}..{newer}")
+        page.wait_for_selector(f'.version[data-shown="{older}..{newer}"]')
+        change = page.locator('.change:has(code[title="prompt"])')
+        change.get_by_role("button", name="Show all unchanged lines").click()
+        assert change.locator(".diff").evaluate(DIFF_SIDES) == [seen[older - 1][0], seen[newer - 1][0]]

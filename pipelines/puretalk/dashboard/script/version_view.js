@@ -54,7 +54,7 @@ export function drawVersion(versions, changes, rows, names) {
   if (!known) return el("div", { class: "version" }, nothing("No sync had seen this assistant by then, or the page does not have that version."));
   const next = versions[versions.indexOf(known) - 1];
   const values = valuesAt(textsOf(rows), changes, from);
-  const entries = [...values].map(([path, value]) => ({ path, text: readable(value) }));
+  const entries = [...values].map(([path, value]) => ({ path, text: value === "null" ? null : readable(value) }));
   const isText = ({ path, text }) => text !== null && (text.length > 90 || text.includes("\n") || /prompt|message/.test(path));
   const order = (entry) => (entry.path === "prompt" ? 0 : entry.path.endsWith("prompt") ? 1 : 2);
   const texts = entries.filter(isText).sort((one, other) => order(one) - order(other));
@@ -64,7 +64,7 @@ export function drawVersion(versions, changes, rows, names) {
     el("p", { class: "muted" }, `Seen from ${moment(from)} UTC ${next ? `until ${shown(next.observed, "time")} UTC` : "on"}.`),
     texts.map(({ path, text }) => drawText(path, text, names)),
     settings.length ? el("dl", { class: "settings" }, settings.map(({ path, text }) =>
-      el("div", {}, el("dt", {}, crumbs(path, names).join(" › ")), el("dd", {}, text === null ? "not there" : text || "(empty)")))) : null,
+      el("div", {}, el("dt", {}, crumbs(path, names).join(" › ")), el("dd", {}, text === null ? "not set" : text || "(empty)")))) : null,
     el("p", { class: "muted" }, data.hasPrompts
       ? "Settings and states that no version changed are in the other tabs."
       : "This page was made without texts. Settings that no version changed are in the other tabs."));
