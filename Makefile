@@ -30,7 +30,7 @@ help:
 demo: .venv/ready
 	@$(BIN)/puretalk demo
 
-test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres .venv/typescript/ready .venv/lake/ready
+test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres .venv/openssl .venv/typescript/ready .venv/lake/ready
 	$(if $(COVERAGE),$(BIN)/coverage erase)
 	$(PYTEST) -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not storm" $(T)
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
@@ -57,8 +57,8 @@ bench: .venv/ready
 bench-quick: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.quick
 
-# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-pictures
-# (ARGS="…" for each).
+# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-replica,
+# bench-pictures (ARGS="…" for each).
 bench-%: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.$* $(ARGS)
 
@@ -105,6 +105,11 @@ endif
 # The browser tests drive Debian's chromium.
 .venv/browser: .venv/ready
 	@command -v chromium >/dev/null 2>&1 || .ci/apt chromium
+	@touch $@
+
+# Debian's openssl, which makes certificates for tests.
+.venv/openssl: .venv/ready
+	@command -v openssl >/dev/null 2>&1 || .ci/apt openssl
 	@touch $@
 
 # The TypeScript compiler, which checks the types in the dashboard's script, where Node is installed.
