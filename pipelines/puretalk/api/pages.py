@@ -33,16 +33,18 @@ SAME_PAGES = 10
 class Record:
     """A record as it came: its bytes, their SHA-256, and its value; the value is None where the digest was known.
 
-    A record that was not split from a page has an empty digest."""
+    A record that was not split from a page has an empty digest, and so has one that held the API key: its value is
+    without the key, and its bytes must not become known, or the next sync would not tell of it."""
 
     digest: bytes
     body: bytes | msgspec.Raw
     value: JSONValue
+    held_key: bool = False
 
     @classmethod
-    def of(cls, value: JSONValue) -> Self:
+    def of(cls, value: JSONValue, *, held_key: bool = False) -> Self:
         """The record of a value."""
-        return cls(b"", json.dumps(value).encode("ascii"), value)
+        return cls(b"", json.dumps(value).encode("ascii"), value, held_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,9 @@ class Page:
     digest: bytes
     body: bytes = b""
 
-    def split(self, known: Container[bytes]) -> Page:
+    def split(self, client: ApiClient, known: Container[bytes]) -> Page:
         """The same page with the bytes of its records, and the values of those that are not in `known`."""
-        records = _read_envelope(self.body, known).records if self.body else None
+        records = _read_envelope(client, self.body, known).records if self.body else None
         return replace(self, records=records, body=b"") if records is not None else self
 
 
@@ -97,7 +99,7 @@ async def fetch_page(
         digest = hashlib.sha256(body).digest()
         if known_page is not None and digest == known_page.digest:
             return digest, known_page
-        return digest, _read_envelope(body, known)
+        return digest, _read_envelope(client, body, known)
 
     reply, found = await client.ask(endpoint.path, route=endpoint.path, query=query, read=read)
     if reply.status != 404:
@@ -211,8 +213,8 @@ class _Split(msgspec.Struct):
 _SPLIT = msgspec.json.Decoder(_Split)
 
 
-def _read_envelope(body: bytes, known: Container[bytes]) -> _Envelope:
-    """What a body says as a page. Raises the errors of `parse_json`."""
+def _read_envelope(client: ApiClient, body: bytes, known: Container[bytes]) -> _Envelope:
+    """What a body says as a page, without the key. Raises the errors of `parse_json`."""
     try:
         split = _SPLIT.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -221,12 +223,20 @@ def _read_envelope(body: bytes, known: Container[bytes]) -> _Envelope:
         if not isinstance(value, dict):
             return _Envelope()
         results = value.get("results")
-        parsed = [Record.of(each) for each in results] if isinstance(results, list) else None
+        parsed: list[Record] | None = None
+        if isinstance(results, list):
+            redacted = [client.redact(each, body) for each in results]
+            parsed = [Record.of(each, held_key=held_key) for each, held_key in redacted]
         return _Envelope(value.get("count"), parsed, value.get("next"))
+    digests = [hashlib.sha256(each).digest() for each in split.results]
+    # Known bytes were searched when they became known. A page is searched as a whole: that takes half the time.
+    is_suspect = any(digest not in known for digest in digests) and client.holds_key(body)
     records: list[Record] = []
-    for each in split.results:
-        digest = hashlib.sha256(each).digest()
-        records.append(Record(digest, each, None if digest in known else parse_json(bytes(each))))
+    for digest, each in zip(digests, split.results, strict=True):
+        value, held_key = (None, False) if digest in known else (parse_json(bytes(each)), False)
+        if is_suspect and digest not in known:
+            value, held_key = client.redact(value, bytes(each))
+        records.append(Record.of(value, held_key=True) if held_key else Record(digest, each, value))
     return _Envelope(split.count, records, split.next)
 
 

@@ -56,7 +56,7 @@ class Engine:
         self._name, self._folder = name, folder
         pipeline = self._pipeline("puretalk")
         self.kind = pipeline.destination.destination_type.rpartition(".")[2]
-        if self.kind in ("filesystem", "lancedb", "qdrant", "weaviate", "destination", "dummy"):
+        if self.kind in ("lancedb", "qdrant", "weaviate", "destination", "dummy"):
             raise ConfigurationError(
                 f"the destination {name} is of the type {self.kind}: only those with SQL can be replicated to",
                 action="Name a destination with SQL: docs/engines.md.",
