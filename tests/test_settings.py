@@ -211,7 +211,7 @@ def test_the_dlt_source_passes_every_setting_on(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(source, "AccountReader", listen)
     groups = {
         group: {
-            setting.name: setting.default + 1
+            setting.name: setting.default + ("x" if isinstance(setting.default, str) else 1)
             for setting in SETTINGS
             if setting.group == group and setting.name not in ("api_key", "base_url")
         }

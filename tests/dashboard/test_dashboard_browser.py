@@ -428,10 +428,15 @@ def test_axe_finds_no_violation(browser: Browser, file: Path, read: Read, scheme
     page.locator("#chart-findings_by_rule .bar").first.click()
     assert violations(page) == []
     page.goto(f"{file.as_uri()}#a={changed_assistant(read)}")
-    for tab in ("Settings", "Texts", "States", "Variables", "Compare", "Findings", "History")[0 if scheme == "light" else -2 :]:
+    for tab in ("Settings", "Texts", "States", "Variables", "Compare", "Findings", "History")[
+        0 if scheme == "light" else -2 :
+    ]:
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
         assert violations(page) == [], tab
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert violations(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Data and SQL of Open findings").click()
     assert violations(page) == []

@@ -311,3 +311,16 @@ def test_back_does_not_open_a_closed_assistant_again(page: Page) -> None:
     expect(page.locator("html[data-ready]")).to_be_visible()
     expect(page.locator("dialog")).to_be_hidden()
     assert fragment(page) == ""
+
+
+def test_what_is_clicked_stays_under_the_pointer(page: Page) -> None:
+    """The bar of the filters and the other charts change their height above it."""
+    bar = page.locator("#chart-findings_by_severity .bar").first
+    bar.scroll_into_view_if_needed()
+    before = bar.bounding_box()
+    bar.click()
+    expect(bar).to_have_attribute("aria-pressed", "true")
+    after = bar.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) <= 1

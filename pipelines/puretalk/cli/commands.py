@@ -363,7 +363,7 @@ def rollback(snapshot_id: str | None, data_dir: Path | None, debug: bool) -> Non
 
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug):
-        chosen = run_rollback(settings, snapshot_id)
+        chosen = run_rollback(settings, snapshot_id, tell=lambda remark: complain(f"puretalk: {remark}."))
     say(f"readers get the snapshot of {chosen.created_at:%Y-%m-%d %H:%M:%S} UTC now")
 
 

@@ -57,6 +57,19 @@ class ChartFigure:
     members: Members | None
     sql: str
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw; a line needs two points."""
+        return len(self.labels) < (2 if self.chart.kind == "line" else 1)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum of all columns or bars means something; shares and distinct assistants do not add up."""
+        return self.chart.kind in ("bars", "columns") and self.chart.aggregate in ("count", "sum")
+
+    def sum(self) -> float:
+        return sum(self.total(label) for label in range(len(self.labels)))
+
     def total(self, label: int) -> float:
         return sum(value or 0 for value in self.values[label])
 
@@ -73,40 +86,51 @@ class TableFigure:
     versions: list[Scalar] | None
     sql: str
 
+    @property
+    def is_empty(self) -> bool:
+        return not len(self.rows)
+
 
 @dataclass(frozen=True)
 class LastSync:
-    """The newest run that published; `finished_at` is None for a snapshot that no sync wrote."""
+    """The newest run that published, and how many have; `finished_at` is None for a snapshot that no sync wrote."""
 
     started_at: str
     finished_at: datetime | None
     is_settled: bool
     is_exact: bool
     held: int
+    syncs: int
 
 
 @dataclass(frozen=True)
 class Figures:
-    """`assistants`: id → name, in the order that gives each its place; `deleted`: place → deleted_at."""
+    """`assistants`: id → name, or the id where there is none, in the order that gives each its place; `deleted`: place
+    → deleted_at."""
 
-    assistants: Mapping[str, str | None]
+    assistants: Mapping[str, str]
     deleted: Mapping[int, str]
     last_sync: LastSync
     tiles: list[TileFigure]
     charts: list[ChartFigure]
     tables: list[TableFigure]
 
+    def empty(self, section: str) -> list[str]:
+        """The titles of what has nothing to show in a section: it gets one line instead of a card each."""
+        charts = [one.chart.title for one in self.charts if one.is_empty and one.chart.section == section]
+        return charts + [one.table.title for one in self.tables if one.is_empty and one.table.section == section]
+
 
 def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
     """Run the SQL of tiles, charts and tables. ConfigurationError names the item whose SQL does not run."""
     try:
         known = connection.execute(
-            "SELECT assistant_id, assistant_name, is_live, strftime(deleted_at, '%Y-%m-%dT%H:%M:%SZ') "
-            "FROM marts.dim_assistants ORDER BY assistant_name, assistant_id"
+            "SELECT assistant_id, coalesce(assistant_name, assistant_id), is_live, "
+            "strftime(deleted_at, '%Y-%m-%dT%H:%M:%SZ') FROM marts.dim_assistants ORDER BY assistant_name, assistant_id"
         ).fetchall()
         last = connection.execute(
             "SELECT strftime(started_at, '%Y-%m-%dT%H:%M:%SZ'), epoch_us(finished_at), is_settled, is_exact, "
-            "held_count FROM marts.rpt_sync_health ORDER BY started_at DESC LIMIT 1"
+            "held_count, count(*) OVER () FROM marts.rpt_sync_health ORDER BY started_at DESC LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
         raise WarehouseError(
@@ -131,12 +155,12 @@ def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
 
 def _last_sync(rows: Sequence[tuple[Any, ...]]) -> LastSync:
     if not rows:
-        return LastSync("", None, True, True, 0)
-    started_at, finished_us, is_settled, is_exact, held = rows[0]
+        return LastSync("", None, True, True, 0, 0)
+    started_at, finished_us, is_settled, is_exact, held, syncs = rows[0]
     finished_at = None
     if finished_us is not None:
         finished_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=finished_us)
-    return LastSync(started_at or "", finished_at, is_settled is not False, is_exact is not False, held or 0)
+    return LastSync(started_at or "", finished_at, is_settled is not False, is_exact is not False, held or 0, syncs)
 
 
 def _tile_figure(

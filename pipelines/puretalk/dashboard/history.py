@@ -1,6 +1,6 @@
 """What the page has about each assistant, in packed chunks; the page unpacks a chunk when an assistant of it is opened.
 
-A chunk is JSON, gzipped, in base64: `{"texts": ["…"], "assistants": {"17": {"history": [[3, [0]], …]}}}`. A long
+A chunk is JSON, gzipped, in base85: `{"texts": ["…"], "assistants": {"17": {"history": [[3, [0]], …]}}}`. A long
 text is once in `texts`. In the rows it is `[its index]`, or `[its index, 1]` where the value is that text as JSON (old
 and new values of a history are). A history repeats mostly the same texts, and similar texts are close together, so gzip
 compresses it well.
@@ -28,6 +28,9 @@ _CHUNK_CHARACTERS: Final = 300_000
 
 #: Texts of at least this length are written once.
 _SHARED_LENGTH: Final = 48
+
+#: `data.js` has the same letters.
+_PLAIN: Final = str.maketrans("&<>", ",./")
 
 Packed = Scalar | list[int]
 
@@ -60,9 +63,13 @@ class Histories:
 
 
 def pack(value: object) -> str:
-    """JSON, gzipped, in base64, so that nothing in it can end a script element."""
+    """JSON, gzipped, in base85 (RFC 1924) with other letters for those that mean something in HTML.
+
+    Base85 takes 5 letters for 4 bytes; base64 would make the page 6 percent larger.
+    """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode("ascii")
+    packed = gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)
+    return base64.b85encode(packed).decode("ascii").translate(_PLAIN)
 
 
 def pack_histories(

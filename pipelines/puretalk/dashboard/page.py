@@ -27,6 +27,9 @@ from puretalk.dashboard.spec import Spec
 #: Number of colours; further series share the last one.
 COLOURS: Final = 8
 
+#: The style sheets, in the order in which a later one has the last word.
+STYLES: Final = ("dashboard.css", "reading.css", "narrow.css", "forced_colours.css", "print.css")
+
 #: Most rows in the data view of a chart; the SQL next to them gives all of them.
 DATA_ROWS: Final = 500
 
@@ -72,6 +75,7 @@ def render_page(
         figures=figures,
         ids=list(figures.assistants),
         charts={figure.chart.id: figure for figure in figures.charts},
+        filled=[figure.table.id for figure in figures.tables if not figure.is_empty],
         policy=policy,
         script=Markup(script),
         style=Markup(style),
@@ -85,8 +89,8 @@ def render_page(
 
 
 def _style() -> str:
-    folder = resources.files(__package__)
-    text = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in ("dashboard.css", "reading.css"))
+    files = [resources.files(__package__).joinpath(name) for name in STYLES]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
     if "</" in text:
         raise AssertionError("a style sheet cannot hold the end of an element")
     return text
@@ -157,6 +161,7 @@ def _data(
                 "versions": one.versions,
             }
             for one in figures.tables
+            if not one.is_empty
         ],
         "details": [
             {

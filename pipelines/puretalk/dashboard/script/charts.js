@@ -87,6 +87,7 @@ function drawColumns(chart, values) {
     return el("li", {}, el("button", given, swatch, name));
   });
   return [
+    el("p", { class: "axis-top" }, el("span", { class: "hidden-label" }, "The highest column: "), shown(largest, chart.format)),
     el("div", { class: "columns-scroll", tabindex: 0, role: "region", "aria-label": chart.title }, el("ol", { class: "columns" }, columns)),
     el("ul", { class: "legend" }, legend),
   ];
@@ -119,6 +120,8 @@ export function renderChart(chart) {
   const box = find(`[data-body="${chart.id}"]`);
   box.classList.toggle("narrowed", isChosen(chart.id));
   box.replaceChildren(...[DRAW[chart.kind](chart, values)].flat(2).filter(Boolean));
+  const left = isChosen(chart.id) ? chartValues(chart) : values;
+  find(`[data-total="${chart.id}"]`)?.replaceChildren(shown(sum(left.flat()), chart.format));
   const body = find(`[data-chart-data="${chart.id}"] tbody`);
   body?.replaceChildren(...values.slice(0, data.dataRows).map((line, label) =>
     el("tr", {}, el("td", {}, chart.labels[label]), line.map((value) => el("td", { class: "number" }, shown(value, chart.format))))));

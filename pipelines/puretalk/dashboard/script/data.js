@@ -1,4 +1,4 @@
-// The data of the page: gzip in base64, in elements of the page. The script fetches nothing.
+// The data of the page: gzip in base85, in elements of the page. The script fetches nothing.
 
 import { $ } from "./elements.js";
 
@@ -27,10 +27,27 @@ import { $ } from "./elements.js";
  * @typedef {Value | number[]} Packed */
 /** @typedef {{ texts: string[], assistants: Record<string, Record<string, Packed[][]>> }} Chunk */
 
+// Base85 (RFC 1924), with other letters for "&", "<" and ">".
+const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=/?@^_`{|}~";
+
+/** Five letters are four bytes. @param {string} text */
+function decoded(text) {
+  const digits = new Uint8Array(128);
+  for (let place = 0; place < LETTERS.length; place += 1) digits[LETTERS.charCodeAt(place)] = place;
+  const groups = Math.ceil(text.length / 5);
+  const missing = groups * 5 - text.length;
+  const full = text + "~".repeat(missing);
+  const view = new DataView(new ArrayBuffer(groups * 4));
+  for (let group = 0; group < groups; group += 1) {
+    let value = 0;
+    for (let place = group * 5; place < group * 5 + 5; place += 1) value = value * 85 + digits[full.charCodeAt(place)];
+    view.setUint32(group * 4, value);
+  }
+  return new Uint8Array(view.buffer, 0, groups * 4 - missing);
+}
+
 async function unpack(id) {
-  const binary = atob($(id).textContent);
-  const bytes = new Uint8Array(binary.length);
-  for (let place = 0; place < bytes.length; place += 1) bytes[place] = binary.charCodeAt(place);
+  const bytes = decoded($(id).textContent);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 }

@@ -23,7 +23,7 @@ export async function renderDetail() {
   if (placeOf.get(state.open) !== place) return;
   const isNew = opened !== place;
   opened = place;
-  $("detail-name").replaceChildren(data.names[place] || "An assistant without a name");
+  $("detail-name").replaceChildren(data.names[place]);
   const deleted = data.deleted[place];
   $("detail-facts").replaceChildren(...[el("code", {}, data.ids[place]), deleted ? badge("deleted") : null,
     deleted ? ` found deleted ${shown(deleted, "time")} UTC` : null].filter(Boolean));

@@ -3,6 +3,7 @@
 import { renderFilters } from "./active_filters.js";
 import { THEMES, applyTheme, renderAge, stored } from "./appearance.js";
 import { expanded, renderChart } from "./charts.js";
+import { startComfort } from "./comfort.js";
 import { charts, data, load, tables } from "./data.js";
 import { dialog, openAssistant, renderDetail, showTab, startDrawer } from "./drawer.js";
 import { $, find } from "./elements.js";
@@ -151,6 +152,7 @@ export async function start() {
   renderAge();
   setInterval(renderAge, 60_000);
   await follow();
+  startComfort();
   goToLinked();
   document.documentElement.dataset.ready = "yes";
 }

@@ -6,7 +6,7 @@ import { state, writeFragment } from "./state.js";
 const cards = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll("main .card[id], main section[id]")]);
 
 /** Pixels that the bars at the top of the window may cover. */
-const COVERED = 130;
+const COVERED = 160;
 
 /** The address of this view. */
 export function linkHere() {

@@ -108,7 +108,7 @@ export function renderTable(table) {
   find(`[data-count="${table.id}"]`).replaceChildren(counted(table, rows, all));
   const empty = find(`[data-empty="${table.id}"]`);
   empty.hidden = rows.length > 0;
-  empty.replaceChildren(all ? "Nothing matches the filters and the search." : "Nothing here.");
+  empty.replaceChildren("Nothing matches the filters and the search.");
   const search = /** @type {HTMLInputElement} */ (find(`[data-search="${table.id}"]`));
   if (document.activeElement !== search) search.value = state.queries[table.id] || "";
   const nav = find(`[data-pages="${table.id}"]`);

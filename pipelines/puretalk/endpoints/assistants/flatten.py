@@ -30,8 +30,8 @@ from puretalk.endpoints.assistants.tables import (
     VOICES,
 )
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES
-from puretalk.endpoints.values import Notes, fit, kind_of, take_list
-from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
+from puretalk.endpoints.values import Notes, fit, take_list
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text, kind_of
 from puretalk.schema import Row, Table
 
 #: Key in `assistants.extra` under which an assistant's deviation from the shared voice or user is kept.
