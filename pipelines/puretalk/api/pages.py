@@ -53,9 +53,9 @@ class Page:
     digest: bytes
     body: bytes = b""
 
-    def split(self, known: Container[bytes]) -> Page:
+    def split(self, client: ApiClient, known: Container[bytes]) -> Page:
         """The same page with the bytes of its records, and the values of those that are not in `known`."""
-        records = read_envelope(self.body, known).records if self.body else None
+        records = read_envelope(client, self.body, known, is_bounded=False).records if self.body else None
         return replace(self, records=records, body=b"") if records is not None else self
 
 
@@ -79,7 +79,7 @@ async def fetch_page(
         digest = hashlib.sha256(body).digest()
         if known_page is not None and digest == known_page.digest:
             return digest, known_page
-        return digest, read_envelope(body, known, client.settings.max_body)
+        return digest, read_envelope(client, body, known)
 
     reply, found = await client.ask(endpoint.path, route=endpoint.path, query=query, read=read)
     if reply.status != 404:

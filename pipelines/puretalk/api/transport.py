@@ -18,8 +18,8 @@ import httpx
 from puretalk.api.body import ACCEPTED_ENCODING, BodyTooLargeError, BrokenBodyError, is_readable, read_body
 from puretalk.api.origin import check_base_url, check_key, origin_of
 from puretalk.api.retries import PassingError
-from puretalk.api.scrubbing import LogScrubber, Scrubber
 from puretalk.errors import ApiChangedError, ConfigurationError
+from puretalk.scrubbing import LogScrubber, Scrubber
 
 KEY_HEADER = "X-API-KEY"
 MAX_REDIRECTS = 5
@@ -213,7 +213,7 @@ class Transport:
                 ) from error
             setback = self._classify(error)
             result = setback.reason
-            raise setback from (None if self.scrubber.holds_key(str(error)) else error)
+            raise setback from (None if self.scrubber.holds_secret(str(error)) else error)
         finally:
             LOG.info("GET %s: %s, %.3f s", _label(self._show(url), query), result, time.monotonic() - started)
         return response, body

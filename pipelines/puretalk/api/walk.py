@@ -167,7 +167,7 @@ async def walk_pages(
                 held_back.append(replace(page, body=b""))
             else:
                 show_held_back()
-                show(page.split(known))
+                show(page.split(client, known))
             digests = tuple(record.digest for record in page.records)
             walk.seen.append(KnownPage(page.digest, digests, page.count, page.has_next))
             listener.on_page(walk.pages, max(walk.pages, -(-page.count // walk.page_size) if walk.page_size else 1))

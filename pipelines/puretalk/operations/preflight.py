@@ -14,7 +14,7 @@ from puretalk.api.pages import Page, fetch_page
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.endpoints.assistants.flatten import RejectedRecordError, flatten_assistant
 from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseError
-from puretalk.settings import Settings
+from puretalk.settings import KEY_PLACES, SETTINGS, Settings, setting_value
 from puretalk.sync.drift import name_some
 from puretalk.warehouse.work_file import open_warehouse
 
@@ -32,14 +32,26 @@ class PreflightResult:
 
 
 def run_preflight(settings: Settings) -> Iterator[PreflightResult]:
-    """Key, endpoint and data directory, in this order."""
+    """Key, endpoint, data directory, and where the settings come from, in this order."""
     yield from _check_api(settings)
     yield _check_folder(settings)
+    yield PreflightResult("settings", _describe_origins(settings))
+
+
+def _describe_origins(settings: Settings) -> str:
+    """Which place set what; what has its default is not named."""
+    names: dict[str, list[str]] = {}
+    for each in SETTINGS:
+        place = settings.origins.get(each.name)
+        if place is not None and setting_value(settings, each) != each.default and each.name != "api_key":
+            names.setdefault(place.removeprefix(f"{each.name} in "), []).append(each.name)
+    told = [f"{', '.join(here)} from {place}" for place, here in names.items()]
+    return "; ".join([*told, f"{'all others' if told else 'all'} have their defaults"])
 
 
 def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     if not settings.api.api_key:
-        yield PreflightResult("key", "not set: set PURETALK_API_KEY, or api_key in .dlt/secrets.toml", 4)
+        yield PreflightResult("key", f"not set: set {KEY_PLACES}", 4)
         return
     try:
         page = asyncio.run(_fetch_first_page(settings))
@@ -49,9 +61,11 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     except PuretalkError as error:
         yield PreflightResult("endpoint", f"{error.message}. {error.action}", error.exit_code)
         return
-    yield PreflightResult("key", f"accepted by {settings.api.base_url}")
+    origin = settings.origins.get("api_key", "the program that called")
+    yield PreflightResult("key", f"from {origin}, accepted by {settings.api.base_url}")
     drift: set[str] = set()
     unusable = 0
+    with_key = sum(record.held_key for record in page.records)
     for record in page.records:
         if record.flaw:
             unusable += 1
@@ -61,9 +75,12 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
         except RejectedRecordError:
             unusable += 1
     answer = f"answers as documented: {page.count} assistants, {len(page.records)} on the first page"
-    if drift or unusable:
-        details = [*([name_some(sorted(drift))] if drift else [])]
-        details += [f"{unusable} records that cannot be used"] if unusable else []
+    if drift or unusable or with_key:
+        details = [
+            *([name_some(sorted(drift))] if drift else []),
+            *([f"{unusable} records that cannot be used"] if unusable else []),
+            *([f"{with_key} records that hold the API key, which is left out"] if with_key else []),
+        ]
         answer = f"answers, with differences that a sync will keep and report: {', '.join(details)}"
     yield PreflightResult("endpoint", answer)
 

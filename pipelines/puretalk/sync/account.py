@@ -16,7 +16,7 @@ from puretalk.api.client import ApiClient
 from puretalk.catalogue import SYNC_RUNS
 from puretalk.listener import SILENT, Listener
 from puretalk.models.changes import Changes
-from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.settings import ApiSettings, DecisionSettings, check_bounds
 from puretalk.sync.batches import Batch, Loader, StoredAssistants
 from puretalk.sync.clock import find_clock_faults
 from puretalk.sync.deadline import Deadline
@@ -126,6 +126,7 @@ class AccountReader:
     @contextmanager
     def read(self, destination: Destination) -> Iterator[AccountRead]:
         """Read the account against what the destination holds, and decide. Errors: those of `puretalk.errors`."""
+        check_bounds(self._bounds)
         began = time.monotonic()
         newest = destination.latest_moment()
         now = _monotonic_clock(newest)

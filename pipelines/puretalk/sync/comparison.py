@@ -80,8 +80,8 @@ class Comparison:
     hash of what the warehouse has with the hash of an earlier release; `unusable`: records of the current walk that
     could not be used, equal ones each; `unreadable`: ids of those that cannot even be read; `set_aside`: answers that a
     later one of this sync replaced or repeated, or that are about another account. So each answer counts once: in
-    `standing`, `older`, `unusable` or `set_aside`. A full refresh believes every answer of the list, older or not, and
-    spools every record.
+    `standing`, `older`, `unusable` or `set_aside`. `held_key`: ids (empty for a record without one) whose record held
+    the API key. A full refresh believes every answer of the list, older or not, and spools every record.
     """
 
     known: Known
@@ -97,6 +97,7 @@ class Comparison:
     unusable: int = 0
     unreadable: set[str] = field(default_factory=set)
     set_aside: int = 0
+    held_key: set[str] = field(default_factory=set)
 
     def begin_walk(self) -> None:
         """A walk begins: it shows what could not be used again."""
@@ -109,6 +110,8 @@ class Comparison:
         back to an earlier state."""
         outline = self.known.digests.get(record.digest)
         digest = None
+        if record.held_key:
+            self.held_key.add(_id_of(record.value))
         if outline is None:
             if record.flaw:
                 self._reject(received_at, record.flaw, record.text)
@@ -148,6 +151,7 @@ class Comparison:
         for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared, self.restated):
             found.clear()
         self.unreadable.clear()
+        self.held_key.clear()
 
     def kind(self, assistant_id: str) -> Kind:
         """What happened to an assistant since the warehouse saw it last."""
@@ -290,3 +294,11 @@ class Comparison:
             digest,
             outline.drift,
         )
+
+
+def _id_of(record: JSONValue) -> str:
+    """The id of a record for a message; empty where there is none that can be used."""
+    try:
+        return record_id(record)
+    except RejectedRecordError:
+        return ""

@@ -137,7 +137,7 @@ async def decide(
             break
         explained = await missing_assistants.explain(missing, walk)
         for record, received_at in explained.found:
-            comparison.observe(Record.of(record), received_at)
+            comparison.observe(record, received_at)
         found += len(explained.found)
         deleted |= explained.deleted
         if missing:
@@ -196,7 +196,7 @@ async def _ask_about_older(
     deleted: dict[str, datetime] = {}
     for assistant_id, answer in (await addresses.ask(comparison.older, controls=walk.ids)).items():
         if answer.status == "found" and answer.record is not None:
-            comparison.observe(Record.of(answer.record), now(), is_confirmed=True)
+            comparison.observe(Record.of(answer.record, held_key=answer.held_key), now(), is_confirmed=True)
             confirmed += 1
         elif answer.status == "missing":
             deleted[assistant_id] = now()

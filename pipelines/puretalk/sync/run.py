@@ -19,7 +19,7 @@ from puretalk.database import quote_literal, quote_name
 from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step, StepTimer
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
-from puretalk.settings import Settings
+from puretalk.settings import KEY_PLACES, Settings
 from puretalk.sync.account import AccountReader
 from puretalk.sync.deadline import Deadline
 from puretalk.sync.destination import WorkFileDestination
@@ -75,8 +75,7 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
     if not settings.api.api_key:
         raise ConfigurationError(
             "there is no API key",
-            action="Set PURETALK_API_KEY, or api_key in .dlt/secrets.toml (see .dlt/secrets.example.toml). "
-            "To try without one: `puretalk sync --demo`.",
+            action=f"Set {KEY_PLACES}. To try without one: `puretalk sync --demo`.",
         )
     models_dir = settings.locate(settings.models_dir)
     if models_dir is not None and not models_dir.is_dir():  # better said now than after the whole account was read

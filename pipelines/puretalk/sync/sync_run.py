@@ -13,6 +13,7 @@ from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.errors import CheckFailedError
 from puretalk.json_values import canonical_json
 from puretalk.schema import Row
+from puretalk.scrubbing import HIDDEN
 from puretalk.sync.decision import Decision
 from puretalk.sync.drift import count_drift
 
@@ -131,7 +132,7 @@ def describe_run(
         is_exact=decision.is_exact,
         walk_seconds=round(walk_seconds, 3),
         drift=drift,
-        notes=verdict.notes,
+        notes=(*verdict.notes, *_note_of_key(comparison.held_key)),
     )
     accounted = run.new + run.changed + run.silent + run.unchanged + run.older + run.rejected + run.set_aside
     if accounted != run.received:
@@ -140,3 +141,14 @@ def describe_run(
             action="Run again with -v, and report what it prints: this is an error in puretalk.",
         )
     return run
+
+
+def _note_of_key(ids: set[str]) -> tuple[str, ...]:
+    """What a person must know where records hold the API key: their texts are as public as PureTalk's."""
+    if not ids:
+        return ()
+    named = ", ".join(sorted(ids - {""})[:3]) or "without a usable id"
+    return (
+        f"{len(ids)} records hold the API key ({named}): it is stored as {HIDDEN}. Whoever reads them at PureTalk has "
+        "it: make a new key there, and take this one out of the texts",
+    )
