@@ -18,7 +18,7 @@ PACKAGE = Path(puretalk.__file__).parent
 ROOMS = [
     ("errors", "database", "demo", "release"),
     ("json_values", "listener", "schema", "settings"),
-    ("api",),
+    ("api", "privacy"),
     ("endpoints",),
     ("catalogue",),
     ("warehouse",),

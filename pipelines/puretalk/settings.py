@@ -61,6 +61,32 @@ class DecisionSettings:
 
 
 @dataclass(frozen=True)
+class PrivacySettings:
+    """What a sync may not store readable: docs/privacy.md. `repr` does not show the secret."""
+
+    privacy_emails: str = _setting("keep", "e-mail addresses: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_names: str = _setting("keep", "names of users: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_phone_numbers: str = _setting("keep", "phone numbers: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_prompts: str = _setting("keep", "prompts: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_begin_messages: str = _setting("keep", "begin messages: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_user: str = _setting("keep", "the whole user: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_secret: str = _setting(
+        "", "secret that hashes are keyed with; empty: one that puretalk makes in data_dir", SOURCE_SECTION, repr=False
+    )
+
+    @property
+    def treatments(self) -> dict[str, str]:
+        """What happens to each group. Raises ConfigurationError for what is no treatment."""
+        found = {}
+        for each in fields(self):
+            if each.name != "privacy_secret":
+                found[each.name.removeprefix("privacy_")] = value = getattr(self, each.name).lower()
+                if value not in ("keep", "hash", "mask", "drop"):
+                    raise ConfigurationError(f"{each.name} is {value[:40]!r}, not keep, hash, mask or drop")
+        return found
+
+
+@dataclass(frozen=True)
 class StorageSettings:
     """What the files of the warehouse are like."""
 
@@ -155,6 +181,7 @@ class Settings:
     )
     api: ApiSettings = ApiSettings()
     decision: DecisionSettings = DecisionSettings()
+    privacy: PrivacySettings = PrivacySettings()
     storage: StorageSettings = StorageSettings()
     retention: RetentionSettings = RetentionSettings()
     operations: OperationsSettings = OperationsSettings()
@@ -230,7 +257,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, environment: Mapping[s
     settings = Settings(
         project_dir, **own, **{group: replace(getattr(empty, group), **values) for group, values in groups.items()}
     )
-    _ = settings.storage.file_mode_bits
+    _ = settings.storage.file_mode_bits, settings.privacy.treatments
     return settings
 
 
@@ -275,7 +302,7 @@ def _convert(setting: Setting, raw: Any, origin: str) -> Any:
     try:
         value = kind(raw)
     except (TypeError, ValueError):
-        shown = "" if setting.name == "api_key" else f", not {str(raw)[:40]!r}"
+        shown = "" if setting.name in ("api_key", "privacy_secret") else f", not {str(raw)[:40]!r}"
         raise ConfigurationError(f"{origin} must be {wanted}{shown}") from None
     if kind is str:
         value = value.strip()

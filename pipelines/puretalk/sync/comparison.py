@@ -21,9 +21,11 @@ from puretalk.endpoints.assistants.flatten import (
     Shared,
     find_deviation,
     flatten_assistant,
+    keep_rejected,
 )
 from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, parse_json
+from puretalk.privacy.policy import Policy
 from puretalk.sync.known import Known
 from puretalk.sync.spool import Spool
 
@@ -79,12 +81,15 @@ class Comparison:
     hash of what the warehouse has with the hash of an earlier release; `unusable`: records of the current walk that
     could not be used, equal ones each; `set_aside`: answers that a later one of this sync replaced or repeated, or that
     are about another account. So each answer counts once: in `standing`, `older`, `unusable` or `set_aside`. A full
-    refresh believes every answer of the list, older or not, and spools every record.
+    refresh believes every answer of the list, older or not, and spools every record. `rewrite`: spool every record,
+    because what the warehouse has was written under another `policy`.
     """
 
     known: Known
     spool: Spool
     full_refresh: bool = False
+    policy: Policy | None = None
+    rewrite: bool = False
     standing: dict[str, Standing] = field(default_factory=dict)
     news: dict[str, list[Observation]] = field(default_factory=dict)
     older: set[str] = field(default_factory=set)
@@ -107,12 +112,9 @@ class Comparison:
         digest = None
         if outline is None:
             try:
-                outline = flatten_assistant(record.value)
+                outline = flatten_assistant(record.value, self.policy)
             except RejectedRecordError as error:
-                kept = clean_record(record.value)
-                record_hash = hash_json(kept)
-                self.rejected.setdefault(record_hash, Rejected(received_at, str(error), kept, record_hash))
-                self.unusable += 1
+                self._reject(record.value, str(error), received_at)
                 return None
             digest = record.digest or None
         if outline.assistant_id in self.standing or outline.assistant_id in self.older:
@@ -129,6 +131,15 @@ class Comparison:
         self.older.discard(outline.assistant_id)
         self._believe(outline, received_at, standing, record, digest)
         return outline.assistant_id
+
+    def _reject(self, record: JSONValue, reason: str, received_at: datetime) -> None:
+        kept = clean_record(record)
+        record_hash = hash_json(kept)
+        if self.policy is not None:
+            record_hash = self.policy.hash_content(canonical_json(kept))
+            kept = keep_rejected(kept, self.policy)
+        self.rejected.setdefault(record_hash, Rejected(received_at, reason, kept, record_hash))
+        self.unusable += 1
 
     def settle_older(self, deleted: Collection[str]) -> None:
         """Older answers about assistants that are deleted by now matter no more."""
@@ -166,8 +177,8 @@ class Comparison:
             if own is None:
                 continue
             shared = self.shared[own.table.name, own.key]
-            if own.content_hash != shared.content_hash:
-                result[name] = find_deviation(own, shared)
+            if own.content_hash != shared.content_hash and (found := find_deviation(own, shared)):
+                result[name] = found
         return result
 
     def settle_shared(self, deleted: Collection[str]) -> None:
@@ -188,11 +199,14 @@ class Comparison:
     def changed_shared(self) -> list[Shared]:
         """Voices and users that the warehouse does not have like this."""
         known = {USERS.name: self.known.users, VOICES.name: self.known.voices}
-        return [
-            shared
-            for (table, key), shared in sorted(self.shared.items(), key=lambda entry: entry[0])
-            if known[table].get(key) != shared.content_hash
-        ]
+        return [each for each in self._sorted_shared() if known[each.table.name].get(each.key) != each.content_hash]
+
+    def shared_to_load(self) -> list[Shared]:
+        """Voices and users whose row must be written."""
+        return self._sorted_shared() if self.rewrite else self.changed_shared()
+
+    def _sorted_shared(self) -> list[Shared]:
+        return [shared for _, shared in sorted(self.shared.items(), key=lambda entry: entry[0])]
 
     def ids_to_load(self) -> Iterator[str]:
         """Ids whose row must be written: news, a changed deviation, or everything on a full refresh; sorted."""
@@ -200,11 +214,18 @@ class Comparison:
             known = self.known.assistants.get(assistant_id)
             if (
                 self.full_refresh
+                or self.rewrite
                 or assistant_id in self.news
                 or known is None
                 or self._is_other_deviation(known.deviation, self.deviation(assistant_id))
             ):
                 yield assistant_id
+
+    def read_again(self) -> Iterator[tuple[str, str, str]]:
+        """Assistants that did not change and were spooled: assistant_id, content hash, configuration."""
+        for assistant_id, standing in self.standing.items():
+            if standing.offset is not None and assistant_id not in self.news:
+                yield assistant_id, standing.content_hash, self.spool.read(standing.offset).config
 
     @staticmethod
     def _is_other_deviation(one: JSONObject, other: JSONObject) -> bool:
@@ -243,9 +264,9 @@ class Comparison:
         )
         offset = standing.offset if standing is not None and is_same else None
         is_news = not is_same or previous_deleted_at is not None
-        if offset is None and (is_news or self.full_refresh):
+        if offset is None and (is_news or self.full_refresh or self.rewrite):
             if not isinstance(outline, Flattened):  # its bytes were known
-                outline = flatten_assistant(parse_json(bytes(record.body)))
+                outline = flatten_assistant(parse_json(bytes(record.body)), self.policy)
             offset = self.spool.add(outline)
         if is_news and offset is not None:
             earlier = self.news.get(assistant_id)

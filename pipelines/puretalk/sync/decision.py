@@ -20,6 +20,7 @@ from puretalk.api.pages import Record
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.listener import SILENT, Listener
+from puretalk.privacy.policy import Policy
 from puretalk.settings import DecisionSettings
 from puretalk.sync.comparison import Comparison
 from puretalk.sync.deletions import Explained, MissingAssistants, OwnAddresses, is_mass_deletion
@@ -84,11 +85,14 @@ async def decide(
     *,
     now: Callable[[], datetime],
     listener: Listener = SILENT,
+    policy: Policy | None = None,
+    rewrite: bool = False,
 ) -> Decision:
-    """Walk the account and decide. Errors of the client pass through: a walk that failed decides nothing."""
+    """Walk the account and decide. Errors of the client pass through: a walk that failed decides nothing. `rewrite`:
+    the warehouse was written under another policy than `policy`."""
     if options.full_refresh:
         known = replace(known, digests={})  # every record is read again
-    comparison = Comparison(known, spool, full_refresh=options.full_refresh)
+    comparison = Comparison(known, spool, full_refresh=options.full_refresh, policy=policy, rewrite=rewrite)
     addresses = OwnAddresses(client)
     missing_assistants = MissingAssistants(addresses, now)
     began_at = now()

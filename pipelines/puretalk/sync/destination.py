@@ -16,6 +16,7 @@ from puretalk.catalogue import REJECTED_RECORDS, SYNC_RUNS, TABLES
 from puretalk.database import quote_name
 from puretalk.endpoints.assistants.flatten import DEVIATES
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
+from puretalk.privacy.policy import Policy
 from puretalk.schema import STORAGE_SCHEMA, Row, Table
 from puretalk.sync.digests import read_digests
 from puretalk.sync.known import Known, KnownAssistant
@@ -147,16 +148,17 @@ class PipelineDestination(Destination):
 
 
 class WorkFileDestination(Destination):
-    """An open work file: what `puretalk sync` loads into, read without dlt."""
+    """An open work file: what `puretalk sync` loads into, read without dlt. `policy`: that of the sync."""
 
     placeholder = "?"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, policy: Policy | None = None) -> None:
         self.connection = connection
+        self._policy = policy
         super().__init__()
 
     def read_known(self) -> Known:
-        return replace(super().read_known(), digests=read_digests(self.connection))
+        return replace(super().read_known(), digests=read_digests(self.connection, self._policy))
 
     def add_run(self, run: SyncRun) -> None:
         """Add the run's own row, where a run has nothing else to write."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import duckdb
 
 from puretalk.database import quote_name
+from puretalk.privacy.policy import StoredPolicy, read_stored
 from puretalk.schema import STORAGE_SCHEMA, Table
+
+#: Column of snapshot_info that names the policy.
+POLICY_COLUMN = "privacy_policy"
 
 
 def relation_of(table: Table) -> str:
@@ -20,3 +24,23 @@ def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
         [STORAGE_SCHEMA],
     ).fetchall()
     return dict(rows)
+
+
+def read_stored_policy(connection: duckdb.DuckDBPyConnection) -> StoredPolicy | None:
+    """The policy under which the rows were written; None where it keeps everything."""
+    there = connection.execute(
+        "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? "
+        "AND table_name = 'snapshot_info' AND column_name = ?",
+        [STORAGE_SCHEMA, POLICY_COLUMN],
+    ).fetchall()
+    if not there:
+        return None
+    rows = connection.execute(f"SELECT {POLICY_COLUMN} FROM {STORAGE_SCHEMA}.snapshot_info").fetchall()
+    return read_stored(rows[0][0]) if rows else None
+
+
+def write_stored_policy(connection: duckdb.DuckDBPyConnection, text: str | None) -> None:
+    """Name the policy under which the rows of this work file are written. It has been described before."""
+    info = f"{STORAGE_SCHEMA}.snapshot_info"
+    if not connection.execute(f"UPDATE {info} SET {POLICY_COLUMN} = ? RETURNING 1", [text]).fetchall():
+        connection.execute(f"INSERT INTO {info} ({POLICY_COLUMN}) VALUES (?)", [text])

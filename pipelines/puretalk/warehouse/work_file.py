@@ -26,7 +26,7 @@ from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import RetentionSettings, Settings, StorageSettings
 from puretalk.warehouse.carry_over import carry_over
 from puretalk.warehouse.snapshots import PUBLISHED_NAME, SnapshotStore, copy_file
-from puretalk.warehouse.stored_tables import read_columns
+from puretalk.warehouse.stored_tables import POLICY_COLUMN, read_columns
 
 #: dlt merges through this schema. Neither it nor dlt's own tables are published: no later load needs them.
 STAGING_SCHEMA = f"{STORAGE_SCHEMA}_staging"
@@ -50,6 +50,11 @@ SNAPSHOT_INFO_COLUMNS = {
         for column, what in VERSION_COLUMNS.items()
     },
     "puretalk_version": ("VARCHAR", "Release of puretalk that wrote this snapshot."),
+    POLICY_COLUMN: (
+        "VARCHAR",
+        "JSON object: what happens to each group of texts (keep, hash, mask, drop), and a mark of the secret; NULL "
+        "when all are kept. See docs/privacy.md.",
+    ),
 }
 
 
@@ -60,6 +65,8 @@ class WorkFile:
         self.path = path
         self.is_new = is_new
         self.is_carried_over = False
+        #: Whether texts were removed that the file's free blocks may still hold.
+        self.must_compact = False
         self._storage = storage
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -163,7 +170,8 @@ class Warehouse:
         free = _free_share(work.connection)
         work.close()
         size = work.path.stat().st_size
-        if size > _COMPACT_SIZE and free > _COMPACT_SHARE and shutil.disk_usage(work.folder).free > size + DISK_MARGIN:
+        is_worth_it = size > _COMPACT_SIZE and free > _COMPACT_SHARE
+        if work.must_compact or (is_worth_it and shutil.disk_usage(work.folder).free > size + DISK_MARGIN):
             listener.on_step(Step.COMPACT)
             self._compact(work.path)
         return self.snapshots.publish(work.path, snapshot_id, listener=listener)
@@ -254,18 +262,23 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
-    """Make a described work file ready to publish: fill snapshot_info, and drop what dlt leaves."""
+    """Make a described work file ready to publish: fill snapshot_info, and drop what dlt leaves. The policy that it
+    names stays."""
     connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
     for name in read_columns(connection):
         if name.startswith("_dlt_"):
             connection.execute(f"DROP TABLE {quote_name(STORAGE_SCHEMA, name)}")
+    policies = connection.execute(f"SELECT {POLICY_COLUMN} FROM {STORAGE_SCHEMA}.snapshot_info").fetchall()
     connection.execute(f"DELETE FROM {STORAGE_SCHEMA}.snapshot_info")
     connection.execute(
         f"""INSERT INTO {STORAGE_SCHEMA}.snapshot_info
             SELECT ?, ?, (SELECT max(run_id) FROM {STORAGE_SCHEMA}.sync_runs),
                    (SELECT count(*) FROM {STORAGE_SCHEMA}.assistants),
-                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions), ?, ?, ?, ?""",
-        [snapshot_id, moment, CURRENT.tables, CURRENT.flattening, CURRENT.content_hash, VERSION],
+                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions), ?, ?, ?, ?, ?""",
+        [
+            *(snapshot_id, moment, CURRENT.tables, CURRENT.flattening, CURRENT.content_hash, VERSION),
+            policies[0][0] if policies else None,
+        ],
     )
     connection.execute("CHECKPOINT")
 
