@@ -31,6 +31,21 @@ def read_policy(settings: PrivacySettings, data_dir: Path, stored: StoredPolicy 
     return Policy(treatments, read_secret(data_dir, settings.privacy_secret), read_forgotten(data_dir))
 
 
+def given_policy(settings: PrivacySettings) -> Policy | None:
+    """The policy where there is no data directory: in a plain dlt pipeline. Raises ConfigurationError without a
+    secret."""
+    treatments = read_treatments(settings.treatments)
+    if all(each == "keep" for each in treatments.values()):
+        return None
+    if not settings.privacy_secret:
+        raise ConfigurationError(
+            "a policy of privacy needs privacy_secret in a plain dlt pipeline",
+            action="Set SOURCES__PURETALK__PRIVACY_SECRET, or privacy_secret in .dlt/secrets.toml: at least "
+            f"{SHORTEST} characters that nobody can guess, and always the same.",
+        )
+    return Policy(treatments, use_given(settings.privacy_secret))
+
+
 def read_secret(data_dir: Path, given: str = "") -> bytes:
     """The secret: `given`, else that of the data directory, which gets one where there is none. Raises
     ConfigurationError or WarehouseError where it cannot be used."""

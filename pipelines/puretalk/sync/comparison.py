@@ -214,7 +214,7 @@ class Comparison:
             known = self.known.assistants.get(assistant_id)
             if (
                 self.full_refresh
-                or self.rewrite
+                or self._is_of_another_policy(assistant_id)
                 or assistant_id in self.news
                 or known is None
                 or self._is_other_deviation(known.deviation, self.deviation(assistant_id))
@@ -226,6 +226,11 @@ class Comparison:
         for assistant_id, standing in self.standing.items():
             if standing.offset is not None and assistant_id not in self.news:
                 yield assistant_id, standing.content_hash, self.spool.read(standing.offset).config
+
+    def _is_of_another_policy(self, assistant_id: str) -> bool:
+        """Whether the rows of the warehouse follow from another policy; the destination of a plain dlt pipeline does
+        not say from which."""
+        return self.rewrite or (self.policy is not None and assistant_id in self.restated)
 
     @staticmethod
     def _is_other_deviation(one: JSONObject, other: JSONObject) -> bool:
@@ -264,7 +269,7 @@ class Comparison:
         )
         offset = standing.offset if standing is not None and is_same else None
         is_news = not is_same or previous_deleted_at is not None
-        if offset is None and (is_news or self.full_refresh or self.rewrite):
+        if offset is None and (is_news or self.full_refresh or self._is_of_another_policy(assistant_id)):
             if not isinstance(outline, Flattened):  # its bytes were known
                 outline = flatten_assistant(parse_json(bytes(record.body)), self.policy)
             offset = self.spool.add(outline)
