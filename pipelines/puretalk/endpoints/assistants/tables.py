@@ -103,8 +103,8 @@ USERS = Table(
         Column(
             "user_id",
             "text",
-            "Key of the user: UUID v5 of the e-mail address, trimmed and in lower case; without one, of name and dp. Where "
-            "a privacy policy hides users: made of the same with the secret.",
+            "Key of the user: UUID v5 of the e-mail address, trimmed and in lower case; without one, of name and dp. "
+            "Where a privacy policy hides users: made of the same with the secret.",
         ),
         _api("text", "name", "Name of the user."),
         _api("text", "dp", "URL of the user's picture."),
