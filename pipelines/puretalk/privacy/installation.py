@@ -28,7 +28,8 @@ def read_policy(settings: PrivacySettings, data_dir: Path, stored: StoredPolicy 
     is_asked_for = any(each != "keep" for each in treatments.values())
     if not is_asked_for and stored is None and not (data_dir / FORGOTTEN_NAME).exists():
         return None
-    return Policy(treatments, read_secret(data_dir, settings.privacy_secret), read_forgotten(data_dir))
+    forgotten = read_forgotten(data_dir)
+    return Policy(treatments, read_secret(data_dir, settings.privacy_secret), forgotten.users, forgotten.texts)
 
 
 def given_policy(settings: PrivacySettings) -> Policy | None:

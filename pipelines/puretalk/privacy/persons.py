@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection
+import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from puretalk.errors import WarehouseError
@@ -28,11 +27,13 @@ _WORDS, _SHORTEST_NAME = 2, 6
 
 @dataclass(frozen=True)
 class Person:
-    """The texts of one person. `emails` and `pictures` are theirs alone; a `name` may be another's too."""
+    """The texts of one person. `emails`, `pictures` and `keys` (of users) are theirs alone; a name may be another's
+    too."""
 
     emails: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     pictures: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, user: JSONObject) -> Person:
@@ -40,12 +41,27 @@ class Person:
         return cls(*(_texts(user.get(name)) for name in ("email", "name", "dp")))
 
     def __or__(self, other: Person) -> Person:
-        return Person(self.emails | other.emails, self.names | other.names, self.pictures | other.pictures)
+        return Person(
+            self.emails | other.emails,
+            self.names | other.names,
+            self.pictures | other.pictures,
+            self.keys | other.keys,
+        )
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """All that this person is known by."""
+        return self.emails | self.names | self.pictures | self.keys
 
     def find(self, *, is_own: bool) -> re.Pattern[str] | None:
-        """Finds the person's texts. `is_own`: in what belongs to the person, where a name is not another's."""
-        names = {name for name in self.names if is_own or (len(name.split()) >= _WORDS and len(name) >= _SHORTEST_NAME)}
-        return find_values(dict.fromkeys(self.emails | names | self.pictures))
+        """Finds the person's texts in what is theirs; in what is another's, only their keys: the rest is found by its
+        hash there (`replace_text`), as a sync finds it."""
+        return find_values(dict.fromkeys(self.texts if is_own else self.keys))
+
+    def hash_texts(self, policy: Policy) -> frozenset[tuple[int, str]]:
+        """Lengths and keyed hashes of what names the person in what is another's."""
+        names = {name for name in self.names if len(name.split()) >= _WORDS and len(name) >= _SHORTEST_NAME}
+        return frozenset((len(text), _hash_text(text, policy)) for text in names | self.pictures)
 
 
 def _texts(value: JSONValue) -> frozenset[str]:
@@ -62,19 +78,20 @@ def identify_user(user: JSONObject) -> str | None:
     return None
 
 
-def hash_person(policy: Policy, identity: str) -> str:
-    """How the data directory names a person who is forgotten."""
-    return policy.mac("person", identity)
+def hash_user_id(identity: str, policy: Policy) -> str:
+    """The key of a user under a policy, and how the data directory names a person who is forgotten: nobody can find an
+    address by trying."""
+    return str(uuid.UUID(policy.mac("user", identity)[:32], version=5))
 
 
 def remove_forgotten(record: JSONObject, policy: Policy) -> JSONObject | None:
     """The record without the people who are forgotten; None where it shows none of them."""
     user = record.get("user")
     identity = identify_user(user) if isinstance(user, dict) else None
-    is_owner = identity is not None and hash_person(policy, identity) in policy.forgotten
+    is_owner = identity is not None and hash_user_id(identity, policy) in policy.forgotten
     kept: JSONObject = {name: value for name, value in record.items() if not (name == "user" and is_owner)}
     person = Person.of(user) if is_owner and isinstance(user, dict) else Person()
-    cleaned = replace_texts(kept, person.find(is_own=True), policy)
+    cleaned = replace_texts(kept, person.find(is_own=is_owner), policy)
     if not isinstance(cleaned, dict) or (not is_owner and cleaned == kept):
         return None
     cleaned["assistant_id"] = record.get("assistant_id")  # it names rows, and stays as it is
@@ -82,7 +99,7 @@ def remove_forgotten(record: JSONObject, policy: Policy) -> JSONObject | None:
 
 
 def replace_texts(value: JSONValue, find: re.Pattern[str] | None, policy: Policy) -> JSONValue:
-    """The value with FORGOTTEN in place of what `find` finds, and of each e-mail address of a forgotten person."""
+    """The value with FORGOTTEN in place of what `find` finds, and of what names a person who is forgotten."""
     if isinstance(value, str):
         return replace_text(value, find, policy)
     if isinstance(value, list):
@@ -98,46 +115,82 @@ def replace_text(text: str, find: re.Pattern[str] | None, policy: Policy) -> str
         text = find.sub(FORGOTTEN, text)
     if "@" in text:
         text = EMAIL.sub(lambda match: FORGOTTEN if _is_forgotten(match[0], policy) else match[0], text)
+    for length in policy.forgotten_lengths:
+        text = _replace_of_length(text, length, policy)
     return text
 
 
 def _is_forgotten(address: str, policy: Policy) -> bool:
-    return hash_person(policy, address.strip().lower()) in policy.forgotten
+    return hash_user_id(address.strip().lower(), policy) in policy.forgotten
 
 
-def read_forgotten(data_dir: Path) -> frozenset[str]:
-    """The keyed hashes of the people who are forgotten."""
-    return frozenset(_read(data_dir))
+def _replace_of_length(text: str, length: int, policy: Policy) -> str:
+    """The text with FORGOTTEN in place of each part of this length, of whole words, whose hash is known."""
+    parts = []
+    done = 0
+    for match in _WORD_START.finditer(text):
+        start, end = match.start(), match.start() + length
+        if start < done or end > len(text) or not _ends_word(text, end):
+            continue
+        if (length, _hash_text(text[start:end], policy)) in policy.forgotten_texts:
+            parts += [text[done:start], FORGOTTEN]
+            done = end
+    return "".join([*parts, text[done:]]) if parts else text
 
 
-def add_forgotten(data_dir: Path, hashes: Collection[str]) -> None:
-    """Keep these people forgotten."""
-    kept = _read(data_dir)
-    added = dict.fromkeys(sorted(set(hashes) - kept.keys()), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    if not added:
-        return
+def _ends_word(text: str, end: int) -> bool:
+    return end == len(text) or not (text[end].isalnum() or text[end] == "_")
+
+
+def _hash_text(text: str, policy: Policy) -> str:
+    return policy.mac("person text", text.lower())
+
+
+_WORD_START = re.compile(r"\b\w")
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Who is forgotten: keyed hashes of users, and lengths and keyed hashes of their names and pictures."""
+
+    users: frozenset[str] = frozenset()
+    texts: frozenset[tuple[int, str]] = frozenset()
+
+    def __or__(self, other: Forgotten) -> Forgotten:
+        return Forgotten(self.users | other.users, self.texts | other.texts)
+
+
+def read_forgotten(data_dir: Path) -> Forgotten:
+    """Who is forgotten in this data directory. Raises WarehouseError where its file cannot be read."""
+    path = data_dir / FORGOTTEN_NAME
+    try:
+        value = json.loads(path.read_text(encoding="ascii"))
+        return Forgotten(
+            frozenset(map(str, value["users"])),
+            frozenset((int(length), str(hashed)) for length, hashed in value["texts"]),
+        )
+    except FileNotFoundError:
+        return Forgotten()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise WarehouseError(
+            f"{path} cannot be read: {type(error).__name__}",
+            action="Put it back from a backup: it says who must not come back. Without it, they do.",
+        ) from error
+
+
+def add_forgotten(data_dir: Path, added: Forgotten) -> Forgotten:
+    """Keep these people forgotten; gives all who are."""
+    known = read_forgotten(data_dir)
+    kept = known | added
+    if kept == known:
+        return kept
     path = data_dir / FORGOTTEN_NAME
     temporary = path.with_name(f".{FORGOTTEN_NAME}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{json.dumps({**kept, **added}, indent=1)}\n")
+        json.dump({"users": sorted(kept.users), "texts": sorted(map(list, kept.texts))}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-
-
-def _read(data_dir: Path) -> dict[str, str]:
-    path = data_dir / FORGOTTEN_NAME
-    try:
-        value = json.loads(path.read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise WarehouseError(
-            f"{path} cannot be read: {type(error).__name__}",
-            action="Put it back from a backup: it says who must not come back. Without it, they do.",
-        ) from error
-    if not isinstance(value, dict):
-        raise WarehouseError(f"{path} is not a list that puretalk wrote", action="Put it back from a backup.")
-    return {str(name): str(at) for name, at in value.items()}
+    return kept

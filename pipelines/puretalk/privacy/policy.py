@@ -28,13 +28,15 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 
 @dataclass(frozen=True)
 class Policy:
-    """Treatments by group, the secret that keys all hashes, and the keyed hashes of the people who are forgotten.
+    """Treatments by group, the secret that keys all hashes, and the people who are forgotten: keyed hashes of users,
+    and lengths and keyed hashes of their names and pictures.
 
     A policy that keeps everything still recognises content hashes that another one wrote."""
 
     treatments: Treatments
     secret: bytes = field(repr=False)
     forgotten: frozenset[str] = frozenset()
+    forgotten_texts: frozenset[tuple[int, str]] = frozenset()
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
@@ -58,6 +60,11 @@ class Policy:
         return any(self.of_user(group) != "keep" for group in ("emails", "names"))
 
     @cached_property
+    def forgotten_lengths(self) -> tuple[int, ...]:
+        """Lengths of the texts of people who are forgotten."""
+        return tuple(sorted({length for length, _ in self.forgotten_texts}, reverse=True))
+
+    @cached_property
     def stored(self) -> str | None:
         """The policy as a snapshot names it: the treatments, and a mark of the secret. None where all is kept."""
         if not self.is_on:
@@ -73,7 +80,9 @@ class Policy:
     @cached_property
     def fingerprint(self) -> str:
         """Changes with everything that makes a record read otherwise."""
-        return hash_text(canonical_json([self.stored, self.mark, *sorted(self.forgotten)]))[:16]
+        return hash_text(
+            canonical_json([self.stored, self.mark, *sorted(self.forgotten), *sorted(map(str, self.forgotten_texts))])
+        )[:16]
 
     def mac(self, purpose: str, text: str) -> str:
         """HMAC-SHA256 (hex) of a text. One purpose's hashes say nothing about another's."""

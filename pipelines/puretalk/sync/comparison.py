@@ -134,10 +134,7 @@ class Comparison:
 
     def _reject(self, record: JSONValue, reason: str, received_at: datetime) -> None:
         kept = clean_record(record)
-        record_hash = hash_json(kept)
-        if self.policy is not None:
-            record_hash = self.policy.hash_content(canonical_json(kept))
-            kept = keep_rejected(kept, self.policy)
+        kept, record_hash = keep_rejected(kept, self.policy) if self.policy else (kept, hash_json(kept))
         self.rejected.setdefault(record_hash, Rejected(received_at, reason, kept, record_hash))
         self.unusable += 1
 

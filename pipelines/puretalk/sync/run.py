@@ -16,6 +16,7 @@ import duckdb
 
 from puretalk.catalogue import SYNC_RUNS, TABLES
 from puretalk.database import quote_literal, quote_name
+from puretalk.endpoints.assistants.flatten import SHOWS_FORGOTTEN
 from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step, StepTimer
 from puretalk.privacy.installation import read_policy
@@ -311,6 +312,12 @@ def _warn(run: SyncRun, drift_before: dict[str, int]) -> tuple[str, ...]:
     """What is new and worth a person's look. A difference that the run before met too is not said again."""
     warnings = list(run.notes)
     fresh = sorted(name for name in run.drift if name not in drift_before)
+    if SHOWS_FORGOTTEN in fresh:
+        fresh.remove(SHOWS_FORGOTTEN)
+        warnings.append(
+            "the account still shows a person whom `puretalk forget` removed "
+            f"({run.drift[SHOWS_FORGOTTEN]} assistants); nothing of the person is stored"
+        )
     if fresh:
         warnings.append(
             "the API differs from its documentation: "

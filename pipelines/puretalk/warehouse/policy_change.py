@@ -19,11 +19,11 @@ import pyarrow as pa
 
 from puretalk.catalogue import REJECTED_RECORDS, SYNC_RUNS
 from puretalk.database import quote_name
-from puretalk.endpoints.assistants.flatten import DEVIATES, Shared, flatten_shared, hash_user_id
+from puretalk.endpoints.assistants.flatten import DEVIATES, Shared, flatten_shared
 from puretalk.endpoints.assistants.stored import read_shared
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, hash_json
-from puretalk.privacy.persons import identify_user
+from puretalk.privacy.persons import hash_user_id, identify_user
 from puretalk.privacy.policy import Policy, StoredPolicy
 from puretalk.privacy.treatment import treat_config, treat_record, treat_user
 from puretalk.schema import INTERNAL_SCHEMA, Row

@@ -106,7 +106,7 @@ class Warehouse:
     def __init__(self, data_dir: Path, storage: StorageSettings = StorageSettings()) -> None:
         self.data_dir = data_dir
         self.snapshots = SnapshotStore(data_dir, file_mode=storage.file_mode_bits)
-        self._storage = storage
+        self.storage = storage
         self._work = data_dir / "work"
         self._failed = data_dir / "failed"
 
@@ -127,7 +127,7 @@ class Warehouse:
         folder.mkdir(parents=True, mode=0o700)
         self._work.chmod(0o700)
         # A view that names the catalog of its file is stored without it. So the work file is called like the snapshot.
-        work = WorkFile(folder / PUBLISHED_NAME, is_new=current is None, storage=self._storage)
+        work = WorkFile(folder / PUBLISHED_NAME, is_new=current is None, storage=self.storage)
         try:
             listener.on_step(Step.COPY)
             if current is None:
@@ -173,7 +173,7 @@ class Warehouse:
         is_worth_it = size > _COMPACT_SIZE and free > _COMPACT_SHARE
         if work.must_compact or (is_worth_it and shutil.disk_usage(work.folder).free > size + DISK_MARGIN):
             listener.on_step(Step.COMPACT)
-            self._compact(work.path)
+            self.write_again(work.path)
         return self.snapshots.publish(work.path, snapshot_id, listener=listener)
 
     def delete_old_snapshots(self, retention: RetentionSettings) -> int:
@@ -198,16 +198,16 @@ class Warehouse:
     def _create(self, path: Path) -> None:
         with contextlib.closing(duckdb.connect(config=OFFLINE)) as connection:
             try:
-                place, version = quote_literal(str(path)), quote_literal(self._storage.storage_version)
+                place, version = quote_literal(str(path)), quote_literal(self.storage.storage_version)
                 connection.execute(f"ATTACH {place} AS work (STORAGE_VERSION {version})")
                 connection.execute("DETACH work")
             except duckdb.InvalidInputException as error:
                 raise ConfigurationError(
-                    f"storage_version {self._storage.storage_version!r} cannot be written by this DuckDB; v1.4.0 can"
+                    f"storage_version {self.storage.storage_version!r} cannot be written by this DuckDB; v1.4.0 can"
                 ) from error
         path.chmod(0o600)
 
-    def _compact(self, path: Path) -> None:
+    def write_again(self, path: Path) -> None:
         """Write the file again without its free blocks, with the storage version of the settings."""
         fresh = path.with_name("compact.duckdb")
         self._create(fresh)

@@ -35,7 +35,7 @@ from puretalk.endpoints.assistants.tables import (
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES
 from puretalk.endpoints.values import Notes, fit, kind_of, take_list
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
-from puretalk.privacy.persons import identify_user, remove_forgotten
+from puretalk.privacy.persons import hash_user_id, identify_user, remove_forgotten
 from puretalk.privacy.policy import Policy
 from puretalk.privacy.treatment import treat_record
 from puretalk.schema import Row, Table
@@ -168,11 +168,12 @@ def _flatten_privately(record: JSONValue, policy: Policy) -> Flattened:
     )
 
 
-def keep_rejected(record: JSONValue, policy: Policy) -> JSONValue:
-    """A record that cannot be used, as the policy lets it be stored."""
+def keep_rejected(record: JSONValue, policy: Policy) -> tuple[JSONValue, str]:
+    """A record that cannot be used, as the policy lets it be stored, and its hash."""
     if policy.forgotten and isinstance(record, dict):
         record = remove_forgotten(record, policy) or record
-    return treat_record(record, policy) if policy.is_on else record
+    record_hash = policy.hash_content(canonical_json(record))
+    return treat_record(record, policy) if policy.is_on else record, record_hash
 
 
 def _treat_shared(real: Shared | None, treated: JSONValue, policy: Policy) -> Shared | None:
@@ -183,11 +184,6 @@ def _treat_shared(real: Shared | None, treated: JSONValue, policy: Policy) -> Sh
     if identity is not None and policy.hides_users:
         key = hash_user_id(identity, policy)
     return Shared(real.table, key, treated, policy.hash_content(canonical_json(real.value)))
-
-
-def hash_user_id(identity: str, policy: Policy) -> str:
-    """The key of a user under a policy: nobody can find an address by trying."""
-    return str(uuid.UUID(policy.mac("user", identity)[:32], version=5))
 
 
 def _treat_drift(record: JSONObject, drift: list[JSONValue], policy: Policy) -> list[JSONValue]:
