@@ -4,6 +4,8 @@ kill at any moment is completed by the next call, and syncs do not bring the per
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import closing
