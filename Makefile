@@ -30,7 +30,7 @@ help:
 demo: .venv/ready
 	@$(BIN)/puretalk demo
 
-test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres
+test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres .venv/typescript/ready
 	$(if $(COVERAGE),$(BIN)/coverage erase)
 	$(PYTEST) -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not storm" $(T)
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
@@ -105,6 +105,14 @@ endif
 # The browser tests drive Debian's chromium.
 .venv/browser: .venv/ready
 	@command -v chromium >/dev/null 2>&1 || .ci/apt chromium
+	@touch $@
+
+# The TypeScript compiler, which checks the types in the dashboard's script, where Node is installed.
+.venv/typescript/ready: .venv/ready $(wildcard tests/dashboard/typescript/package*.json)
+	@rm -rf .venv/typescript && mkdir .venv/typescript
+	@if command -v npm >/dev/null 2>&1; then cp tests/dashboard/typescript/package*.json .venv/typescript \
+		&& timeout 180 npm ci --prefix .venv/typescript --no-audit --no-fund --loglevel=error --fetch-retries=0 >/dev/null \
+		|| { echo "npm installs no TypeScript here: its test is skipped" >&2; rm -rf .venv/typescript/node_modules; }; fi
 	@touch $@
 
 # Debian's PostgreSQL, which the tests of replicas start on loopback.

@@ -55,6 +55,14 @@ changes as (
     group by assistant_id, version_number
 ),
 
+words as (
+    select
+        assistant_id,
+        version_number,
+        summary
+    from intermediate.int_change_words
+),
+
 -- The time of a change is updated_at, unless the change was silent or a sync had seen it before that time.
 prompt_changes as (
     select
@@ -80,6 +88,7 @@ select
     settings.user_id,
     settings.voice_id,
     validity.content_hash,
+    words.summary,
 
     coalesce(changes.changed_fields_count, 0) as changed_fields_count,
     date_diff('microsecond', validity.valid_from, validity.valid_to) / 86400e6 as valid_days,
@@ -103,6 +112,9 @@ inner join settings
 left join changes
     on validity.assistant_id = changes.assistant_id
     and validity.version_number = changes.version_number
+left join words
+    on validity.assistant_id = words.assistant_id
+    and validity.version_number = words.version_number
 left join prompt_changes
     on validity.assistant_id = prompt_changes.assistant_id
     and validity.version_number = prompt_changes.version_number

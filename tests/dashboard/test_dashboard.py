@@ -24,7 +24,8 @@ from support.warehouses import observe, open_warehouse
 
 from puretalk.dashboard import serve_dashboard, write_dashboard
 from puretalk.dashboard.page import shown
-from puretalk.dashboard.redaction import SHAREABLE
+from puretalk.dashboard.redaction import SHAREABLE, SHAREABLE_FIELDS
+from puretalk.dashboard.script import read_script
 from puretalk.dashboard.spec import Chart, Detail, Table, Tile, load_spec
 from puretalk.demo import Account
 from puretalk.errors import ConfigurationError, WarehouseError
@@ -334,7 +335,7 @@ def test_policy_allows_the_script_and_the_style_by_hash_and_nothing_else(page: s
 
 
 def test_script_writes_no_html() -> None:
-    script = (DASHBOARD / "dashboard.js").read_text(encoding="utf-8")
+    script = read_script()
     code = re.sub(r"//[^\n]*", "", script)
     forbidden = (
         r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function|fetch|XMLHttpRequest|WebSocket)\b"
@@ -407,6 +408,48 @@ def test_every_relation_that_may_be_shared_is_still_there(snapshot: Path) -> Non
         ).fetchall()
     there = set(rows)
     assert [(name, one) for name, columns in SHAREABLE.items() for one in columns if (name, one) not in there] == []
+
+
+def test_words_about_a_version_hold_the_values_of_fields_that_may_be_shared() -> None:
+    sql = (sql_folder() / "intermediate" / "int_change_words.sql").read_text(encoding="utf-8")
+    named = re.findall(r"'(\w+)'", sql[sql.index("field in (") : sql.index(") as has_values")])
+    assert len(named) > 10
+    assert set(named) <= set(SHAREABLE_FIELDS)
+
+
+# What changed, and which findings are gone
+
+
+def test_feed_and_findings_tell_who_owns_what_and_which_version(
+    page: str, read: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
+    data = blocks(page)["data"]
+    tables = {table["id"]: table for table in data["tables"]}
+
+    def rows(name: str, *titles: str) -> list[tuple[Any, ...]]:
+        table = tables[name]
+        columns = [table["columns"][table["titles"].index(title)] for title in titles]
+        return list(zip([data["ids"][place] for place in table["assistants"]], *columns, strict=True))
+
+    feed = tables["feed"]
+    assert sorted(zip(rows("feed", "Event", "Owner"), feed["versions"], strict=True)) == sorted(
+        ((key, event, owner), version)
+        for key, event, owner, version in read(
+            "SELECT assistant_id, event, owner_name, version_number FROM marts.fct_assistant_events "
+            "JOIN marts.dim_assistants USING (assistant_id)"
+        )
+    )
+    assert {"new", "changed"} <= {event for _, event in rows("feed", "Event")}
+    gone = read(
+        "SELECT history.assistant_id, severity, place FROM marts.fct_finding_history AS history "
+        "JOIN marts.dim_assistants USING (assistant_id) WHERE resolved_at IS NOT NULL AND is_live"
+    )
+    assert gone, "the account must repair something"
+    assert sorted(rows("resolved_findings", "Severity", "Place")) == sorted(gone)
+    owners = read("SELECT assistant_id, owner_name FROM marts.dim_assistants")
+    for name in ("findings", "resolved_findings"):
+        assert set(rows(name, "Owner")) <= set(owners)
+        assert tables[name]["versions"] is None
 
 
 # Where there is little or nothing

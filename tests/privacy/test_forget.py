@@ -99,9 +99,8 @@ def test_the_next_syncs_store_nothing_of_the_person_and_say_so_once(installation
     assert (first.run.versions, first.run.unchanged, first.run.silent) == (0, 4, 0)
     assert (second.run.rows_loaded, second.run.versions) == (0, 0)
     [said] = first.warnings
-    assert (
-        "the account still shows a person whom `puretalk forget` removed (4" in said
-    )  # three of the person, and one that names the person
+    # Three assistants are the person's, and one names the person.
+    assert "the account still shows a person whom `puretalk forget` removed (4" in said
     assert second.warnings == ()
     installation.account.edit(record(2)["assistant_id"], prompt=f"Now ask {NAME}, {EMAIL}, or {OTHER_EMAIL}.")
     changed = installation.sync()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from support.told import NASTY, SECRET, Told, tell
 from puretalk.dashboard.redaction import open_snapshot
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError
-from puretalk.readers.news import Named, News, read_news
+from puretalk.readers.news import ChangedAssistant, Named, News, read_news
 from puretalk.readers.news_forms import describe_news, news_facts, render_markdown
 from puretalk.readers.published import find_snapshot
 from puretalk.readers.since import parse_since
@@ -79,6 +80,17 @@ def test_after_the_newest_moment_there_is_no_news(told: Told) -> None:
     assert list(describe_news(news))[1:] == ["Nothing changed."]
 
 
+def test_news_tell_the_newest_versions_of_an_assistant_in_the_words_of_the_marts(told: Told) -> None:
+    loud = next(one for one in read(told, 0, 2).changed if one.assistant.assistant_id == told.ids.loud)
+    assert len(loud.summaries) == loud.versions == 2
+    assert re.fullmatch(r"prompt \+1 −\d+, model \S+ → puretalk-plg-9", loud.summaries[0])
+    [line] = [line for line in describe_news(read(told, 0, 2)) if "puretalk-plg-9" in line]
+    assert line.endswith(f": {loud.summaries[0]}; {loud.summaries[1]}, in 2 versions")
+    many = ChangedAssistant(loud.assistant, 5, False, {}, ("a", "b", "c", "d", "e"))
+    lines = list(describe_news(News(told.moments[0], told.moments[2], changed=(many,))))
+    assert lines[-1].endswith(": …; c; d; e, in 5 versions")
+
+
 def test_no_form_quotes_a_prompt_unless_asked(told: Told) -> None:
     def forms(news: News) -> list[str]:
         return [*describe_news(news), *render_markdown(news), json.dumps(news_facts(news))]
@@ -89,9 +101,10 @@ def test_no_form_quotes_a_prompt_unless_asked(told: Told) -> None:
 
 def test_a_name_stays_one_line_of_text_in_every_form(told: Told) -> None:
     news = read(told, 1, 2)
-    [line] = [line for line in describe_news(news) if "Front" in line and "identity" in line]
-    assert line == "  Front desk <b>[x](http://a.example)</b> `code` @channel [31m: identity"
-    [line] = [line for line in render_markdown(news) if "Front" in line and "identity" in line]
+    [line] = [line for line in describe_news(news) if "Front" in line and "timezone" in line]
+    before = re.sub(r".* timezone (\S+) → Europe/Lisbon", r"\1", line)
+    assert line == f"  Front desk <b>[x](http://a.example)</b> `code` @channel [31m: timezone {before} → Europe/Lisbon"
+    [line] = [line for line in render_markdown(news) if "Front" in line and "timezone" in line]
     assert not set("<>[]()`@") & set(line)
     [facts] = [one for one in news_facts(news)["changed"] if one["assistant_id"] == told.ids.nasty]
     assert facts["name"] == NASTY

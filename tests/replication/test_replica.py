@@ -2,122 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import psycopg2
 import pytest
 from support.commandline import PURETALK, CommandLine
 from support.postgres import PostgresServer
+from support.replicas import Select, State, expect_equal, follow, reading
 from support.storm import settings_for
 
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError, ReplicaError
 from puretalk.replication.replica import fit_json, replicate
-from puretalk.replication.snapshot import Relation, list_relations, open_snapshot
 from puretalk.settings import Settings
 from puretalk.sync.run import run_sync
 
-Select = Callable[[str], list[tuple[Any, ...]]]
 
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with PostgresServer() as server:
-        yield server
-
-
-@pytest.fixture
-def in_postgres(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> PostgresServer:
-    """The server without any dataset, configured as the destination ENGINE."""
-    for dataset in ("puretalk", "puretalk_marts", "puretalk_incoming"):
-        postgres.select(f"DROP SCHEMA IF EXISTS {dataset} CASCADE")
-    monkeypatch.setenv("DESTINATION__ENGINE__DESTINATION_TYPE", "postgres")
-    monkeypatch.setenv("DESTINATION__ENGINE__CREDENTIALS", postgres.url)
-    return postgres
-
-
-@pytest.fixture
-def in_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Select:
-    """A DuckDB file, configured as the destination ENGINE."""
-    file = tmp_path / "replica.duckdb"
-    monkeypatch.setenv("DESTINATION__ENGINE__DESTINATION_TYPE", "duckdb")
-    monkeypatch.setenv("DESTINATION__ENGINE__CREDENTIALS", str(file))
-
-    def select(sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(file)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(sql).fetchall()
-
-    return select
-
-
-def comparable(rows: list[tuple[Any, ...]], relation: Relation) -> list[str]:
-    """The rows as text in one order: JSON by its meaning, times in UTC."""
-
-    def plain(value: Any, kind: str) -> Any:
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        return json.dumps(json.loads(value), sort_keys=True) if kind == "json" and isinstance(value, str) else value
-
-    kinds = [column.type for column in relation.columns]
-    return sorted(repr([plain(value, kind) for value, kind in zip(row, kinds, strict=True)]) for row in rows)
-
-
-def expect_equal(select: Select, snapshot: Path, *, json_as_text: bool) -> int:
-    """Compare every value of every table; returns the number of rows."""
-    total = 0
-    with open_snapshot(snapshot) as connection:
-        for relation in list_relations(connection):
-            names = [f'"{column.name}"' for column in relation.columns]
-            cast = [
-                f"CAST({name} AS TEXT)" if json_as_text and column.type == "json" else name
-                for name, column in zip(names, relation.columns, strict=True)
-            ]
-            wanted = connection.execute(f"SELECT {', '.join(names)} FROM {relation.source}").fetchall()
-            held = select(f"SELECT {', '.join(cast)} FROM {relation.full_name}")
-            assert comparable(held, relation) == comparable(wanted, relation), relation.full_name
-            total += len(wanted)
-    return total
-
-
-def sync_and_compare_five_times(tmp_path: Path, select: Select) -> None:
-    account = Account(assistants=7)
-    first = account.live_ids()[0]
-    changes: list[Callable[[], object]] = [
-        lambda: None,
-        lambda: account.edit(first, prompt="", begin_message='two\nlines, a "quote", a \\ and 100 %', variables=[]),
-        lambda: account.delete(first),
-        lambda: account.evolve(),
-        lambda: account.restore(first),
-    ]
-    with DemoApi(account) as api:
-        settings = settings_for(tmp_path, api.base_url)
-        for change in changes:
-            change()
-            outcome = run_sync(settings)
-            done = replicate(settings, "engine")
-            assert done.rows > 0
-            assert expect_equal(select, outcome.snapshot, json_as_text=True) > 100
-            again = replicate(settings, "engine")
-            assert (again.tables, again.rows) == (0, 0)
+@pytest.mark.storm
+def test_postgres_equals_the_snapshot_after_each_of_five_syncs(
+    five_states: list[State], in_postgres: PostgresServer
+) -> None:
+    follow(five_states, reading(in_postgres.select), lambda settings: replicate(settings, "engine"))
 
 
 @pytest.mark.storm
-def test_postgres_equals_the_snapshot_after_each_of_five_syncs(tmp_path: Path, in_postgres: PostgresServer) -> None:
-    sync_and_compare_five_times(tmp_path, in_postgres.select)
-
-
-@pytest.mark.storm
-def test_duckdb_equals_the_snapshot_after_each_of_five_syncs(tmp_path: Path, in_duckdb: Select) -> None:
-    sync_and_compare_five_times(tmp_path, in_duckdb)
+def test_duckdb_equals_the_snapshot_after_each_of_five_syncs(five_states: list[State], in_duckdb: Select) -> None:
+    follow(five_states, reading(in_duckdb), lambda settings: replicate(settings, "engine"))
 
 
 def settings_of(synced_data: Path) -> Settings:
@@ -134,11 +48,11 @@ def test_what_was_changed_on_the_engine_is_found_and_repaired(synced_data: Path,
     in_duckdb("INSERT INTO puretalk.voices (voice_id) VALUES ('planted')")
     in_duckdb("DELETE FROM puretalk.replica_parts WHERE relation = 'puretalk.users'")
     assert replicate(settings, "engine").tables == 4
-    expect_equal(in_duckdb, snapshot, json_as_text=True)
+    expect_equal(reading(in_duckdb), snapshot)
     in_duckdb("UPDATE puretalk.assistants SET name = 'as many rows as before'")
     assert replicate(settings, "engine").tables == 0  # as docs/engines.md says
     replicate(settings, "engine", everything=True)
-    expect_equal(in_duckdb, snapshot, json_as_text=True)
+    expect_equal(reading(in_duckdb), snapshot)
 
 
 @pytest.mark.slow
@@ -195,7 +109,7 @@ def test_a_killed_run_changes_nothing_for_readers_and_the_next_one_repairs(
     blocker.close()
     assert in_postgres.select("SELECT xmin::text FROM puretalk.assistants") == before
     replicate(settings, "engine")
-    expect_equal(in_postgres.select, snapshot, json_as_text=True)
+    expect_equal(reading(in_postgres.select), snapshot)
 
 
 @pytest.mark.slow
@@ -217,7 +131,7 @@ def test_an_engine_that_is_away_or_refuses_costs_no_sync_and_tells_no_password(
     assert '"destination": "engine"' in logged
     ended = cli("sync", **variables, DESTINATION__ENGINE__CREDENTIALS=in_postgres.url)
     assert (ended.exit_code, ended.error) == (0, "")
-    expect_equal(in_postgres.select, (tmp_path / "data" / "puretalk.duckdb").resolve(), json_as_text=True)
+    expect_equal(reading(in_postgres.select), (tmp_path / "data" / "puretalk.duckdb").resolve())
 
 
 def test_a_destination_without_sql_or_without_a_name_is_refused(

@@ -33,7 +33,7 @@ FORMULAS = ('=HYPERLINK("http://example.com","x")', "+1+1", "-2+3", "@SUM(A1)", 
 
 
 def write_snapshot(path: Path, account: Account, *, syncs: int = 3) -> Path:
-    """The account as it is, then changed between syncs a week apart, the last of them at SYNCED_AT; models built."""
+    """The account as it is, then changed between syncs a week apart, the last at SYNCED_AT; models built after each."""
     connection = open_warehouse(path)
     before: set[str] = set()
     for number in range(syncs):
@@ -43,7 +43,7 @@ def write_snapshot(path: Path, account: Account, *, syncs: int = 3) -> Path:
         moment = SYNCED_AT - timedelta(weeks=syncs - 1 - number)
         observe(connection, moment, account.records(), deleted=sorted(before - now))
         before = now
-    build_models(connection)
+        build_models(connection)  # each build continues the history of the findings
     connection.close()
     return path
 

@@ -99,6 +99,6 @@ class _Death(Listener):
         self._steps = itertools.count()
         self._number = number
 
-    def on_step(self, step: Step) -> None:
+    def on_step(self, _step: Step) -> None:
         if next(self._steps) == self._number:
             os.kill(os.getpid(), signal.SIGKILL)

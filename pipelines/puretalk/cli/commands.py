@@ -33,6 +33,7 @@ from puretalk.cli.messages import (
 from puretalk.cli.model_context import mcp
 from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
 from puretalk.cli.output import choose_format, put_result, write_file
+from puretalk.cli.parquet import export_parquet_files
 from puretalk.cli.replication import replicate_after_sync, replicate_command
 from puretalk.errors import EXIT_BUG, EXIT_STALE, PuretalkError
 from puretalk.readers.formats import FORMATS, Format
@@ -430,6 +431,9 @@ def export_dbt_project(folder: Path, data_dir: Path | None, debug: bool) -> None
             audit=read_audit(settings),
         )
     click.echo(f"{len(files)} files are in {folder}; with dbt-duckdb installed: cd {folder} && dbt build")
+
+
+export.add_command(export_parquet_files)
 
 
 @main.command()

@@ -66,9 +66,13 @@ class ChartFigure:
 
 @dataclass(frozen=True)
 class TableFigure:
+    """`assistants[row]` is the place of the row's assistant, `versions[row]` the number of the version that it is
+    about; None where the SQL has no such column."""
+
     table: Table
     rows: Rows
     assistants: list[int | None] | None
+    versions: list[Scalar] | None
     sql: str
 
 
@@ -246,7 +250,9 @@ def _table_figure(connection: duckdb.DuckDBPyConnection, table: Table, places: M
     assistants = (
         [places.get(str(one)) for one in rows.column("assistant_id")] if "assistant_id" in rows.titles else None
     )
-    return TableFigure(table, rows.without("assistant_id"), assistants, table.sql)
+    versions = rows.column("version_number") if "version_number" in rows.titles else None
+    shown = rows.without("assistant_id").without("version_number")
+    return TableFigure(table, shown, assistants, versions, table.sql)
 
 
 def _members(

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from puretalk.dashboard.answers import Scalar
 from puretalk.dashboard.figures import ChartFigure, Figures, Members, TileFigure
 from puretalk.dashboard.history import Histories, pack
+from puretalk.dashboard.script import read_script
 from puretalk.dashboard.spec import Spec
 
 #: Number of colours; further series share the last one.
@@ -39,7 +40,7 @@ def render_page(
     stale_after: timedelta,
 ) -> str:
     """The whole page, self-contained."""
-    script, style = _asset("dashboard.js"), _asset("dashboard.css")
+    script, style = read_script(), _style()
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -82,9 +83,9 @@ def render_page(
     )
 
 
-def _asset(name: str) -> str:
-    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-    if "</" in text and name.endswith(".css"):
+def _style() -> str:
+    text = resources.files(__package__).joinpath("dashboard.css").read_text(encoding="utf-8")
+    if "</" in text:
         raise AssertionError("a style sheet cannot hold the end of an element")
     return text
 
@@ -148,6 +149,7 @@ def _data(
                 "formats": one.rows.formats,
                 "columns": one.rows.columns,
                 "assistants": one.assistants,
+                "versions": one.versions,
             }
             for one in figures.tables
         ],
@@ -178,7 +180,7 @@ def _packed_members(members: Members | None) -> dict[str, Any] | None:
 
 
 def shown(value: Scalar, format_: str = "text") -> str:
-    """A value as the page writes it; `shown` in dashboard.js does the same."""
+    """A value as the page writes it; `shown` in script/values.js does the same."""
     if value is None or value == "":
         return "–"
     if format_ == "bool":

@@ -5,7 +5,8 @@
         sql: SELECT assistant_id, timezone AS label FROM marts.dim_assistants WHERE is_live
 
 Columns with a meaning: `assistant_id` (the row takes part in filters), `label`, `series`, `value`, `mark` (a badge next
-to the label), `position` (orders labels), `moment` (of a line or a trend). docs/dashboard.md explains every key.
+to the label), `position` (orders labels), `moment` (of a line or a trend), `version_number` (of a table: which version
+of the assistant the row is about). docs/dashboard.md explains every key.
 """
 
 from __future__ import annotations

@@ -20,21 +20,16 @@ _NEWEST = """SELECT greatest(
     (SELECT max(valid_from) FROM marts.fct_assistant_versions),
     (SELECT max(deleted_at) FROM marts.dim_assistants),
     (SELECT as_of_at FROM staging.stg_as_of))"""
-_CHANGED = """
-    SELECT versions.assistant_id, assistants.assistant_name, versions.version_number, versions.is_silent
-    FROM marts.fct_assistant_versions AS versions
-    JOIN marts.dim_assistants AS assistants ON versions.assistant_id = assistants.assistant_id
-    WHERE versions.valid_from > $since AND versions.valid_from <= $until AND NOT versions.is_first
-    ORDER BY versions.assistant_id, versions.version_number"""
+_EVENTS = """
+    SELECT events.assistant_id, assistants.assistant_name, events.version_number, events.event, events.is_silent,
+        events.summary
+    FROM marts.fct_assistant_events AS events
+    JOIN marts.dim_assistants AS assistants ON events.assistant_id = assistants.assistant_id
+    WHERE events.observed_at > $since AND events.observed_at <= $until AND events.event <> 'deleted'
+    ORDER BY assistants.assistant_name, events.assistant_id, events.version_number"""
 _FIELDS = """
     SELECT assistant_id, version_number, area, path, old_value, new_value FROM marts.fct_config_changes
     WHERE observed_at > $since AND observed_at <= $until ORDER BY ALL"""
-_APPEARED = """
-    SELECT versions.assistant_id, assistants.assistant_name, versions.is_first
-    FROM marts.fct_assistant_versions AS versions
-    JOIN marts.dim_assistants AS assistants ON versions.assistant_id = assistants.assistant_id
-    WHERE versions.valid_from > $since AND versions.valid_from <= $until AND (versions.is_first OR versions.is_return)
-    ORDER BY assistants.assistant_name, versions.assistant_id"""
 _GONE = """
     SELECT assistant_id, assistant_name FROM marts.dim_assistants
     WHERE deleted_at > $since AND deleted_at <= $until ORDER BY assistant_name, assistant_id"""
@@ -63,12 +58,14 @@ class Named:
 @dataclass(frozen=True)
 class ChangedAssistant:
     """What happened to one assistant. `areas`: changed fields by area, such as {"prompt": 1}; `is_silent`: at least
-    one of its `versions` did not move updated_at; `fields`: what was there and what is, only where asked for."""
+    one of its `versions` did not move updated_at; `summaries`: what each version that changed a field changed, in
+    words; `fields`: what was there and what is, only where asked for."""
 
     assistant: Named
     versions: int
     is_silent: bool
     areas: dict[str, int]
+    summaries: tuple[str, ...] = ()
     fields: tuple[FieldChange, ...] = ()
 
 
@@ -127,7 +124,10 @@ def read_news(
     for assistant_id, version, area, path, old, new in connection.execute(_FIELDS, span).fetchall():
         fields.setdefault((assistant_id, version), []).append((area, FieldChange(path, old, new)))
     changed: dict[str, ChangedAssistant] = {}
-    for assistant_id, name, version, is_silent in connection.execute(_CHANGED, span).fetchall():
+    events = connection.execute(_EVENTS, span).fetchall()
+    for assistant_id, name, version, event, is_silent, summary in events:
+        if event == "new":
+            continue
         before = changed.get(assistant_id, ChangedAssistant(Named(assistant_id, name), 0, False, {}))
         parts = fields.get((assistant_id, version), [])
         changed[assistant_id] = ChangedAssistant(
@@ -135,18 +135,18 @@ def read_news(
             before.versions + 1,
             before.is_silent or is_silent,
             dict(sorted((Counter(before.areas) + Counter(area for area, _ in parts)).items())),
+            before.summaries + ((summary,) if summary else ()),
             before.fields + (tuple(change for _, change in parts) if with_texts else ()),
         )
-    appeared = connection.execute(_APPEARED, span).fetchall()
     return News(
         since,
         until,
         changed=tuple(sorted(changed.values(), key=_silent_then_named)),
         found=_findings(connection.execute(_FOUND, span).fetchall()),
         resolved=_findings(connection.execute(_RESOLVED, span).fetchall()),
-        new=_unique(Named(key, name) for key, name, is_first in appeared if is_first),
+        new=_unique(Named(key, name) for key, name, _, event, *_ in events if event == "new"),
         gone=_unique(Named(key, name) for key, name in connection.execute(_GONE, span).fetchall()),
-        returned=_unique(Named(key, name) for key, name, is_first in appeared if not is_first),
+        returned=_unique(Named(key, name) for key, name, _, event, *_ in events if event == "returned"),
     )
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from puretalk.readers.news import ChangedAssistant, FindingNews, Named, News
 
 NewsForm = Literal["text", "md", "json"]
 
 NEWS_FORMS: tuple[NewsForm, ...] = get_args(NewsForm)
+
+#: Versions of one assistant that are told in words, the newest.
+SUMMARIES: Final = 3
 
 #: What Markdown or HTML would read as more than a character.
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@:-])")
@@ -78,10 +81,11 @@ def say_name(assistant: Named) -> str:
 
 
 def _say_change(one: ChangedAssistant) -> tuple[str, list[str]]:
-    areas = ", ".join(f"{area} ({count})" if count > 1 else area for area, count in one.areas.items())
+    told = "; ".join(_printable(summary) for summary in one.summaries[-SUMMARIES:])
+    earlier = "…; " if len(one.summaries) > SUMMARIES else ""
     versions = f", in {one.versions} versions" if one.versions > 1 else ""
     details = [_printable(line) for change in one.fields for line in change.lines()]
-    return f"{say_name(one.assistant)}: {areas or 'no field'}{versions}", details
+    return f"{say_name(one.assistant)}: {earlier}{told or 'no field'}{versions}", details
 
 
 def _say_finding(one: FindingNews) -> str:

@@ -144,13 +144,13 @@ class SnapshotStore:
         self.refuse_foreign_files()
         target = self.folder / snapshot_id / PUBLISHED_NAME
         listener.on_step(Step.PUBLISH_SYNC)
-        _sync_file(work_file)
+        sync_file(work_file)
         work_file.chmod(self._file_mode)
         listener.on_step(Step.PUBLISH_MOVE)
         target.parent.mkdir(parents=True)
         os.rename(work_file, target)
-        _sync_folder(target.parent)
-        _sync_folder(self.folder)
+        sync_folder(target.parent)
+        sync_folder(self.folder)
         listener.on_step(Step.PUBLISH_VERIFY)
         _verify(target, snapshot_id)
         self._point_to(target, listener)
@@ -260,12 +260,12 @@ class SnapshotStore:
                         raise
                     copy_file(target, temporary)
                     temporary.chmod(self._file_mode)
-                    _sync_file(temporary)
+                    sync_file(temporary)
                 os.replace(temporary, self.published)
             except OSError as error:
                 temporary.unlink(missing_ok=True)
                 raise WarehouseError(f"the link to the new snapshot could not be made: {error.strerror}") from error
-            _sync_folder(self.data_dir)
+            sync_folder(self.data_dir)
             listener.on_step(Step.PUBLISH_SEAL)
             seal.replace(_seal_path(target))
 
@@ -347,12 +347,14 @@ def _describe(path: Path) -> str:
         return f"{os.fstat(file.fileno()).st_size} bytes, headers {headers}\n"
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

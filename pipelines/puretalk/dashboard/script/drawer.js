@@ -1,0 +1,107 @@
+// The view of one assistant: opened over the page, one tab at a time.
+
+import { chunk, data, placeOf, tables } from "./data.js";
+import { drawDetail } from "./details.js";
+import { $, badge, el, find, slug } from "./elements.js";
+import { state, writeFragment } from "./state.js";
+import { shown, sum } from "./values.js";
+
+export const dialog = /** @type {HTMLDialogElement} */ ($("detail"));
+let opened = null;
+let openedFrom = "assistants";
+let returnTo = null;
+
+export async function renderDetail() {
+  const place = state.open ? placeOf.get(state.open) : undefined;
+  if (place === undefined) {
+    opened = null;
+    if (dialog.open) dialog.close();
+    return;
+  }
+  const number = data.chunkOf[place];
+  const { texts, assistants } = await chunk(number);
+  if (placeOf.get(state.open) !== place) return;
+  const value = (packed) => {
+    if (!Array.isArray(packed)) return packed;
+    const text = texts[packed[0]];
+    return packed.length > 1 ? JSON.stringify(text) : text;
+  };
+  const rows = (id) => (assistants[place]?.[id] || []).map((row) => row.map(value));
+  const isNew = opened !== place;
+  opened = place;
+  $("detail-name").replaceChildren(data.names[place] || "An assistant without a name");
+  const deleted = data.deleted[place];
+  $("detail-facts").replaceChildren(...[el("code", {}, data.ids[place]), deleted ? badge("deleted") : null,
+    deleted ? ` found deleted ${shown(deleted, "time")} UTC` : null].filter(Boolean));
+  const tabs = [...new Set(data.details.map((detail) => detail.tab))];
+  const tab = tabs.includes(state.tab) ? state.tab : tabs[0];
+  $("detail-tabs").replaceChildren(...tabs.map((name) => {
+    const parts = data.details.filter((detail) => detail.tab === name);
+    const count = parts.every((detail) => ["settings", "texts"].includes(detail.kind)) ? null : sum(parts.map((detail) => rows(detail.id).length));
+    const chosen = name === tab;
+    return el("button", { type: "button", role: "tab", id: `tab-${slug(name)}`, "data-tab": name, "aria-selected": String(chosen), "aria-controls": "detail-body", tabindex: chosen ? 0 : -1 },
+      name, count === null ? null : el("span", { class: "count" }, shown(count, "integer")));
+  }));
+  const body = $("detail-body");
+  body.setAttribute("aria-labelledby", `tab-${slug(tab)}`);
+  body.replaceChildren(...data.details.filter((detail) => detail.tab === tab).map((detail) => drawDetail(detail, rows)));
+  body.scrollTop = 0;
+  const order = neighbours();
+  const here = order.indexOf(place);
+  disable("detail-previous", here <= 0);
+  disable("detail-next", here < 0 || here === order.length - 1);
+  if (!dialog.open) {
+    dialog.showModal();
+    document.documentElement.classList.add("has-detail");
+  }
+  if (isNew) $("detail-name").focus({ preventScroll: true });
+}
+
+function disable(id, isDisabled) {
+  /** @type {HTMLButtonElement} */ ($(id)).disabled = isDisabled;
+}
+
+function neighbours() {
+  const table = tables.get(openedFrom) || tables.get("assistants");
+  return table?.assistants ? [...new Set((table.rows || []).map((row) => table.assistants[row]))] : [];
+}
+
+export function openAssistant(place, from, back) {
+  openedFrom = from || openedFrom;
+  returnTo = back || returnTo;
+  state.open = data.ids[place];
+  writeFragment(true);
+  return renderDetail();
+}
+
+function stepDetail(by) {
+  const order = neighbours();
+  const next = order[order.indexOf(opened) + by];
+  if (next !== undefined) openAssistant(next);
+}
+
+export function showTab(name) {
+  state.tab = name;
+  writeFragment(false);
+  renderDetail().then(() => find('#detail-tabs [aria-selected="true"]')?.focus());
+}
+
+function onClose() {
+  document.documentElement.classList.remove("has-detail");
+  opened = null;
+  if (state.open) {
+    state.open = null;
+    state.tab = "";
+    writeFragment(true);
+  }
+  if (returnTo) find(`[data-table="${returnTo[0]}"] [data-open="${returnTo[1]}"]`)?.focus({ preventScroll: true });
+  returnTo = null;
+}
+
+export function startDrawer() {
+  dialog.addEventListener("close", onClose);
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  $("detail-close").addEventListener("click", () => dialog.close());
+  $("detail-previous").addEventListener("click", () => stepDetail(-1));
+  $("detail-next").addEventListener("click", () => stepDetail(1));
+}

@@ -1,0 +1,30 @@
+// The rows of a table as a file.
+
+import { data } from "./data.js";
+import { el } from "./elements.js";
+import { shown } from "./values.js";
+
+// A cell that a spreadsheet would run as a formula gets an apostrophe in front.
+function csvCell(value, format) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  let text = format === "bool" ? shown(value, format) : String(value);
+  if (/^[=+\-@\t\r\n]/.test(text)) text = `'${text}`;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function csv(table) {
+  const head = [...(table.assistants ? ["assistant_id"] : []), ...table.titles].map((title) => csvCell(title));
+  const lines = table.rows.map((row) => [
+    ...(table.assistants ? [csvCell(data.ids[table.assistants[row]] ?? null)] : []),
+    ...table.columns.map((column, place) => csvCell(column[row], table.formats[place])),
+  ]);
+  return [head, ...lines].map((line) => line.join(",")).join("\r\n") + "\r\n";
+}
+
+export function download(table) {
+  const address = URL.createObjectURL(new Blob(["\ufeff", csv(table)], { type: "text/csv;charset=utf-8" }));
+  const link = el("a", { href: address, download: `puretalk-${table.id}.csv` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
