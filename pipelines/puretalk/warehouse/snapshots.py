@@ -161,12 +161,12 @@ class SnapshotStore:
         """Put a closed file in the place of a snapshot that is not the current one, under an id of its own. A reader
         who has the old one open keeps it until it closes it."""
         target = self.folder / snapshot_id / PUBLISHED_NAME
-        _sync_file(fresh)
+        sync_file(fresh)
         fresh.chmod(self._file_mode)
         target.parent.mkdir(parents=True)
         os.rename(fresh, target)
-        _sync_folder(target.parent)
-        _sync_folder(self.folder)
+        sync_folder(target.parent)
+        sync_folder(self.folder)
         _verify(target, snapshot_id)
         _prepare_seal(target).replace(_seal_path(target))
         _delete(old.path)
