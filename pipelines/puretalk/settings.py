@@ -75,6 +75,11 @@ class PrivacySettings:
     )
 
     @property
+    def keeps_all(self) -> bool:
+        """Whether nothing is hidden."""
+        return all(each == "keep" for each in self.treatments.values())
+
+    @property
     def treatments(self) -> dict[str, str]:
         """What happens to each group. Raises ConfigurationError for what is no treatment."""
         found = {}

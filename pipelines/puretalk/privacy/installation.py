@@ -24,10 +24,9 @@ SHORTEST = 16
 def read_policy(settings: PrivacySettings, data_dir: Path, stored: StoredPolicy | None = None) -> Policy | None:
     """The policy that applies in a data directory whose snapshot was written under `stored`. None where there is
     nothing to do: all is kept, was kept, and nobody is forgotten."""
-    treatments = read_treatments(settings.treatments)
-    is_asked_for = any(each != "keep" for each in treatments.values())
-    if not is_asked_for and stored is None and not (data_dir / FORGOTTEN_NAME).exists():
+    if settings.keeps_all and stored is None and not (data_dir / FORGOTTEN_NAME).exists():
         return None
+    treatments = read_treatments(settings.treatments)
     forgotten = read_forgotten(data_dir)
     return Policy(treatments, read_secret(data_dir, settings.privacy_secret), forgotten.users, forgotten.texts)
 
@@ -35,8 +34,7 @@ def read_policy(settings: PrivacySettings, data_dir: Path, stored: StoredPolicy 
 def given_policy(settings: PrivacySettings) -> Policy | None:
     """The policy where there is no data directory: in a plain dlt pipeline. Raises ConfigurationError without a
     secret."""
-    treatments = read_treatments(settings.treatments)
-    if all(each == "keep" for each in treatments.values()):
+    if settings.keeps_all:
         return None
     if not settings.privacy_secret:
         raise ConfigurationError(
@@ -44,7 +42,7 @@ def given_policy(settings: PrivacySettings) -> Policy | None:
             action="Set SOURCES__PURETALK__PRIVACY_SECRET, or privacy_secret in .dlt/secrets.toml: at least "
             f"{SHORTEST} characters that nobody can guess, and always the same.",
         )
-    return Policy(treatments, use_given(settings.privacy_secret))
+    return Policy(read_treatments(settings.treatments), use_given(settings.privacy_secret))
 
 
 def read_secret(data_dir: Path, given: str = "") -> bytes:

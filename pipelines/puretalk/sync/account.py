@@ -141,7 +141,9 @@ class AccountReader:
             async def read() -> tuple[Decision, ApiClient]:
                 async with (
                     asyncio.timeout(self._deadline.remaining),
-                    ApiClient(self._api, listener=self._listener, now=now) as client,
+                    ApiClient(
+                        self._api, listener=self._listener, now=now, quotes_bodies=self._policy is None
+                    ) as client,
                 ):
                     decision = await decide(
                         client,
