@@ -35,13 +35,14 @@ class Erasure:
     def erase(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Remove the person from every table of the open database; gives how many values it changed."""
         there = read_columns(connection)
+        is_keyed = read_stored_policy(connection) is not None
         connection.begin()
         owned = self._find_owned(connection) if {"assistants", "assistant_versions"} <= there.keys() else set()
         changed = self._delete_users(connection)
         if {"assistants", "assistant_versions"} <= there.keys():
-            changed += self._clean_assistants(connection, owned)
+            changed += self._clean_assistants(connection, owned, is_keyed)
         if "rejected_records" in there:
-            changed += self._clean_rejected(connection)
+            changed += self._clean_rejected(connection, is_keyed)
         for schema, table, columns in _list_text_columns(connection):
             for column, type_ in columns.items():
                 changed += self._clean_column(
@@ -74,11 +75,10 @@ class Erasure:
                 )
         return changed
 
-    def _clean_assistants(self, connection: duckdb.DuckDBPyConnection, owned: set[str]) -> int:
-        """Configurations and their hashes, the owner, and how the person's own texts deviate."""
+    def _clean_assistants(self, connection: duckdb.DuckDBPyConnection, owned: set[str], is_keyed: bool) -> int:
+        """Configurations, hashes (`is_keyed`: they stay), owners, and how the person's own texts deviate."""
         keys: list[object] = [list(self.person.keys)]
         assistants, versions = (f"{STORAGE_SCHEMA}.{name}" for name in ("assistants", "assistant_versions"))
-        is_keyed = read_stored_policy(connection) is not None
         find_any = self._needles("CAST(config AS VARCHAR)")
         found = connection.execute(
             f"SELECT assistant_id, observed_at, content_hash, config FROM {versions} WHERE {find_any}", self._texts()
@@ -126,8 +126,7 @@ class Erasure:
             connection, f"UPDATE {assistants} SET user_id = NULL WHERE user_id IN (SELECT unnest(?::VARCHAR[]))", keys
         )
 
-    def _clean_rejected(self, connection: duckdb.DuckDBPyConnection) -> int:
-        is_keyed = read_stored_policy(connection) is not None
+    def _clean_rejected(self, connection: duckdb.DuckDBPyConnection, is_keyed: bool) -> int:
         table = f"{STORAGE_SCHEMA}.rejected_records"
         changed = 0
         for record_hash, text in connection.execute(

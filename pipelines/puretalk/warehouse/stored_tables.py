@@ -28,14 +28,10 @@ def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
 
 def read_stored_policy(connection: duckdb.DuckDBPyConnection) -> StoredPolicy | None:
     """The policy under which the rows were written; None where it keeps everything."""
-    there = connection.execute(
-        "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? "
-        "AND table_name = 'snapshot_info' AND column_name = ?",
-        [STORAGE_SCHEMA, POLICY_COLUMN],
-    ).fetchall()
-    if not there:
+    try:
+        rows = connection.execute(f"SELECT {POLICY_COLUMN} FROM {STORAGE_SCHEMA}.snapshot_info").fetchall()
+    except (duckdb.BinderException, duckdb.CatalogException):  # an earlier release wrote the file, or nothing did yet
         return None
-    rows = connection.execute(f"SELECT {POLICY_COLUMN} FROM {STORAGE_SCHEMA}.snapshot_info").fetchall()
     return read_stored(rows[0][0]) if rows else None
 
 
