@@ -46,7 +46,7 @@ coverage:
 
 # The long storms of changes, faults and kills; CI runs them too.
 storm: .venv/ready .venv/postgres .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready \
-	.venv/mcp-sdk/ready
+	.venv/mcp-sdk/ready .venv/lake/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.
@@ -158,6 +158,14 @@ CLIENTS := tests/readers/clients
 	@rm -rf .venv/mcp-sdk
 	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --target .venv/mcp-sdk \
 		-r tests/model_context/sdk.lock
+	@touch $@
+
+# deltalake, pyiceberg and polars, for replicas in a lake: larger than all other test packages together, so in a folder
+# of their own. Its lock too holds the versions of requirements.lock where both name a package.
+.venv/lake/ready: .venv/ready tests/replication/lake.lock
+	@rm -rf .venv/lake
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --target .venv/lake \
+		-r tests/replication/lake.lock
 	@touch $@
 
 clean:

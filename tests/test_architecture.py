@@ -16,7 +16,8 @@ PACKAGE = Path(puretalk.__file__).parent
 
 #: From the ground up. What shares a line may not import each other.
 ROOMS = [
-    ("errors", "database", "demo", "release"),
+    ("errors", "database", "demo", "release", "scrubbing", "terminal"),
+    ("key_sources",),
     ("json_values", "listener", "schema", "settings"),
     ("api", "privacy"),
     ("endpoints",),
@@ -37,7 +38,13 @@ ROOMS = [
 LIBRARIES = {
     "httpx": {"api/origin.py", "api/transport.py", "notices/delivery.py"},
     "tenacity": {"api/retries.py"},
-    "dlt": {"sync/source.py", "sync/destination.py", "sync/dlt_settings.py", "replication/engine.py"},
+    "dlt": {
+        "sync/source.py",
+        "sync/destination.py",
+        "sync/dlt_settings.py",
+        "replication/engine.py",
+        "replication/lake.py",
+    },
     "pyarrow": {"warehouse", "erasure/database.py", "replication", "sync/source.py", "dashboard", "readers/results.py"},
     "pandas": {"readers/connection.py", "readers/results.py"},
     "click": {"cli"},

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import pytest
 
+from puretalk.api.client import ApiClient
 from puretalk.cli.commands import main
 from puretalk.errors import ConfigurationError
 from puretalk.privacy.policy import GROUPS, Policy, read_treatments
+from puretalk.scrubbing import Scrubber
 from puretalk.settings import SETTINGS, ApiSettings, DecisionSettings, Settings, find_project_dir, load_settings
 from puretalk.sync import source
 from puretalk.sync.account import AccountReader
@@ -66,9 +70,14 @@ def test_in_a_checkout_the_project_is_the_checkout() -> None:
     ("name", "value", "message"),
     [
         ("PURETALK_PAGE_SIZE", "many", "PURETALK_PAGE_SIZE must be a whole number, not 'many'"),
-        ("PURETALK_PAGE_SIZE", "0", "PURETALK_PAGE_SIZE must be at least 1, not 0"),
-        ("PURETALK_TIMEOUT", "-1", "PURETALK_TIMEOUT must be at least 0.001, not -1"),
-        ("PURETALK_TIMEOUT", "nan", "PURETALK_TIMEOUT must be at least 0.001, not nan"),
+        ("PURETALK_PAGE_SIZE", "0", "PURETALK_PAGE_SIZE must be from 1 to 10,000, not '0'"),
+        ("PURETALK_TIMEOUT", "-1", "PURETALK_TIMEOUT must be from 0.001 to 3,600, not '-1'"),
+        ("PURETALK_TIMEOUT", "nan", "PURETALK_TIMEOUT must be from 0.001 to 3,600, not 'nan'"),
+        ("PURETALK_TIMEOUT", "inf", "PURETALK_TIMEOUT must be from 0.001 to 3,600, not 'inf'"),
+        ("PURETALK_WINDOW", "100000", "PURETALK_WINDOW must be from 1 to 64, not '100000'"),
+        ("PURETALK_WINDOW", "1.5", "PURETALK_WINDOW must be a whole number, not '1.5'"),
+        ("PURETALK_WINDOW", "9" * 5000, f"PURETALK_WINDOW must be a whole number, not '{'9' * 40}'"),
+        ("PURETALK_LOG_DAYS", "9" * 400, f"PURETALK_LOG_DAYS must be from 0 to 36,500, not '{'9' * 40}'"),
         ("PURETALK_FILE_MODE", "0640", "file_mode 0640 must be readable for the owner and not writable"),
         ("PURETALK_FILE_MODE", "rw", "file_mode is 'rw', not an octal mode such as 0440"),
     ],
@@ -93,20 +102,56 @@ def test_known_variables_are_names_with_commas_between_them(project: Path) -> No
 
 def test_a_wrong_type_in_a_file_names_the_file(project: Path) -> None:
     (project / ".dlt" / "config.toml").write_text("[sources.puretalk]\nwindow = true\n")
-    with pytest.raises(ConfigurationError, match=r"window in \.dlt/config\.toml must be a whole number"):
+    with pytest.raises(ConfigurationError) as raised:
+        load(project)
+    assert raised.value.message == f"window in {project}/.dlt/config.toml must be a whole number"
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1.5", "-inf", "99999999999999999999999"])
+def test_a_number_in_a_file_has_the_same_bounds(project: Path, value: str) -> None:
+    (project / ".dlt" / "config.toml").write_text(f"[sources.puretalk]\nwindow = {value}\n")
+    with pytest.raises(ConfigurationError, match=r"window in .*/config\.toml must be (a whole number|from 1 to 64)"):
         load(project)
 
 
-def test_a_file_that_is_no_toml_is_named_and_never_quoted(project: Path) -> None:
-    (project / ".dlt" / "secrets.toml").write_text("[sources.puretalk]\napi_key = sk-very-secret\n")
-    with pytest.raises(ConfigurationError, match=r"secrets\.toml is not valid TOML") as raised:
-        load(project)
-    assert "sk-very-secret" not in str(raised.value)
+def test_every_number_has_bounds_around_its_default_and_the_docs_state_them() -> None:
+    text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    for setting in SETTINGS:
+        if isinstance(setting.default, int | float):
+            assert setting.minimum is not None
+            assert setting.maximum is not None
+            assert setting.is_within(setting.default), setting.name
+            assert f"| `{setting.name}` | {setting.minimum:,.16g} | {setting.maximum:,.16g} |" in text
+        else:
+            assert setting.minimum is setting.maximum is None, setting.name
 
 
-def test_the_key_is_in_no_representation(project: Path) -> None:
-    settings = load(project, PURETALK_API_KEY="sk-very-secret")
-    assert "sk-very-secret" not in repr(settings)
+def test_numbers_that_a_program_gives_have_the_same_bounds() -> None:
+    with pytest.raises(ConfigurationError, match="window must be from 1 to 64, not 100000"):
+        ApiClient(ApiSettings("a-key", window=100_000))
+    with pytest.raises(ConfigurationError, match="timeout must be from"):
+        ApiClient(ApiSettings("a-key", timeout=float("inf")))
+    with pytest.raises(ConfigurationError, match="max_walks must be from 1 to 100"):
+        cast(Any, AccountReader(ApiSettings("a-key"), DecisionSettings(max_walks=10**9)).read)(None).__enter__()
+
+
+@pytest.mark.parametrize("spell", [str, str.upper, lambda key: base64.b64encode(f"user:{key}".encode()).decode()])
+@pytest.mark.parametrize("name", ["PURETALK_WINDOW", "PURETALK_FILE_MODE", "PURETALK_DATA_DIR", "PURETALK_NOTIFY_URL"])
+def test_the_key_in_the_place_of_another_setting_is_refused_and_not_quoted(
+    project: Path, name: str, spell: Callable[[str], str]
+) -> None:
+    key = "pk-9f8e7d6c5b4a39281706"
+    with pytest.raises(ConfigurationError) as raised:
+        load(project, None, PURETALK_API_KEY=key, **{name: spell(key)})
+    assert raised.value.message == f"{name} holds the API key"
+
+
+@pytest.mark.parametrize("name", ["PURETALK_WINDOW", "PURETALK_FILE_MODE", "PURETALK_TIMEOUT"])
+def test_a_part_of_the_key_in_the_place_of_another_setting_is_not_quoted(project: Path, name: str) -> None:
+    key = "pk-9f8e7d6c5b4a39281706"
+    with pytest.raises(ConfigurationError, match=r"\*\*\*") as raised:
+        load(project, None, PURETALK_API_KEY=key, **{name: key[:15]})
+    assert not Scrubber(key).holds_secret(raised.value.message)
 
 
 def documented_settings() -> str:

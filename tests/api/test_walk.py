@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from puretalk.api.client import ApiClient
-from puretalk.api.pages import Record
+from puretalk.api.pages import KnownPage, Record
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.demo import Account, DemoApi
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
@@ -205,3 +205,57 @@ def test_each_walk_is_a_line_of_the_log_that_says_what_to_doubt(api: DemoApi, ca
     ]
     assert {(record.name, record.levelname) for record in caplog.records} == {("puretalk.api", "INFO")}
     assert api.key not in caplog.text
+
+
+def known_pages(api: DemoApi) -> dict[int, KnownPage]:
+    """The pages of the account as a walk reads them now."""
+    return dict(enumerate(walk(api).seen, start=1))
+
+
+def digests_of(pages: dict[int, KnownPage]) -> frozenset[bytes]:
+    return frozenset(digest for page in pages.values() for digest in page.records)
+
+
+class Shown(list[Record]):
+    """An observer that keeps every record; it takes the digest for the id."""
+
+    def __call__(self, record: Record, _: datetime) -> str:
+        self.append(record)
+        return record.digest.hex()
+
+
+def test_a_walk_that_shows_known_pages_only_shows_no_record(api: DemoApi) -> None:
+    pages, shown = known_pages(api), Shown()
+    seen = walk(api, shown, known=digests_of(pages), known_pages=pages)
+    assert (seen.is_known, seen.is_complete, seen.doubts, shown) == (True, True, [], [])
+    assert (seen.pages, seen.records, seen.counts, seen.seen) == (3, 7, [7], [*pages.values()])
+
+
+@pytest.mark.parametrize("changed", [1, 2, 3])
+def test_known_pages_before_the_first_other_page_are_shown_by_digest_and_those_after_it_with_bytes(
+    account: Account, api: DemoApi, changed: int
+) -> None:
+    """Those after it may contradict what the other page said; then they are read."""
+    pages, shown = known_pages(api), Shown()
+    account.edit(account.live_ids()[3 * (changed - 1)], prompt="Say yes.")
+    known = digests_of(pages)
+    seen = walk(api, shown, known=known, known_pages=pages)
+    assert not seen.is_known
+    assert [record.digest for record in shown] == [digest for page in seen.seen for digest in page.records]
+    first = 3 * (changed - 1)
+    assert [bool(record.body) for record in shown] == [place >= first for place in range(7)]
+    assert [place for place, record in enumerate(shown) if record.value is not None] == [first]
+
+
+def test_a_walk_that_ends_before_the_last_known_page_shows_what_it_saw(api: DemoApi) -> None:
+    pages, shown = known_pages(api), Shown()
+    longer = pages | {4: KnownPage(b"another", (b"record",), 7, False)}
+    seen = walk(api, shown, known=digests_of(pages), known_pages=longer)
+    assert (seen.is_known, len(shown), seen.is_complete) == (False, 7, True)
+
+
+def test_a_walk_with_a_page_behind_the_known_ones_shows_all(account: Account, api: DemoApi) -> None:
+    pages, shown = known_pages(api), Shown()
+    known = {number: page for number, page in pages.items() if number < 3}
+    seen = walk(api, shown, known=digests_of(pages), known_pages=known)
+    assert (seen.is_known, len(shown), len(seen.ids)) == (False, len(account.live_ids()), 7)

@@ -106,9 +106,13 @@ def test_check_answers_each_question_in_a_line(tmp_path: Path, api: DemoApi) -> 
     ended = CommandLine(tmp_path / "data", tmp_path, api)("check")
     assert ended.exit_code == 0
     lines = ended.output.splitlines()
-    assert lines[0] == f"ok    key: accepted by {api.base_url}"
+    assert lines[0] == f"ok    key: from PURETALK_API_KEY, accepted by {api.base_url}"
     assert lines[1] == "ok    endpoint: answers as documented: 7 assistants, 3 on the first page"
     assert lines[2].startswith(f"ok    directory: {tmp_path / 'data'} is writable, ")
+    assert lines[3] == (
+        "ok    settings: data_dir from PURETALK_DATA_DIR; base_url from PURETALK_BASE_URL; "
+        "retry_budget from PURETALK_RETRY_BUDGET; all others have their defaults"
+    )
     assert not (tmp_path / "data").exists(), "check changes nothing"
 
 

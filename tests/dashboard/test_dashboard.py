@@ -545,10 +545,12 @@ def served(tmp_path: Path) -> tuple[Path, str]:
     return page, ready[0]
 
 
-def ask(address: str, path: str = "/", method: str = "GET", host: str | None = None) -> tuple[int, dict[str, str], str]:
+def ask(address: str, path: str = "", method: str = "GET", host: str | None = None) -> tuple[int, dict[str, str], str]:
+    """`path` is below the address; one that begins with a slash stands in place of its path."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
     try:
-        connection.request(method, path, headers={"Host": host} if host else {})
+        whole = path if path.startswith("/") else urlsplit(address).path + path
+        connection.request(method, whole, headers={"Host": host} if host else {})
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read().decode()
     finally:
@@ -570,12 +572,34 @@ def test_served_page_is_never_cached_and_read_anew(served: tuple[Path, str]) -> 
 
 def test_server_has_one_page_and_answers_to_its_own_name(served: tuple[Path, str]) -> None:
     page, address = served
-    assert ask(address, "/page.html")[0] == 404
-    assert ask(address, "/../page.html")[0] == 404
+    assert ask(address, "page.html")[0] == 404
+    assert ask(address, "../page.html")[0] == 404
+    assert ask(address, "?from=a-bookmark")[0] == 200
     assert ask(address, host="rebound.example.com")[0] == 421
     assert ask(address, method="POST")[0] == 501
     page.unlink()
     assert ask(address)[0] == 503
+
+
+def test_served_page_is_for_who_has_its_address_only(served: tuple[Path, str]) -> None:
+    page, address = served
+    token = urlsplit(address).path.strip("/")
+    assert len(token) >= 32
+    for path in ("/", "/page.html", f"/{token[:-1]}/", f"/{token}x/", f"/x/{token}/", f"/?{token}", "/%00/", "//", "*"):
+        status, headers, body = ask(address, path if path.startswith("/") else f"/{path}")
+        assert (status, body) == (403, "Use the address that `puretalk dashboard` printed.\n"), path
+        assert token not in str(headers)
+    assert ask(address)[0] == 200
+    again: list[str] = []
+    is_ready = threading.Event()
+
+    def on_ready(other: str) -> None:
+        again.append(other)
+        is_ready.set()
+
+    threading.Thread(target=serve_dashboard, args=(page,), kwargs={"on_ready": on_ready}, daemon=True).start()
+    assert is_ready.wait(10)
+    assert ask(again[0], urlsplit(address).path)[0] == 403, "each start has its own"
 
 
 def test_sql_of_the_spec_reads_marts_and_the_normalized_layer_only() -> None:

@@ -328,7 +328,7 @@ def test_neither_the_key_nor_the_ping_address_gets_into_the_log(settings: Settin
     assert KEY not in text
     assert "0f3c" not in text
     [line] = log_lines(settings)
-    assert line["[secret]"] == [{"deep": "<[secret]>"}]
+    assert line["***"] == [{"deep": "<***>"}]
 
 
 def test_the_log_is_private(settings: Settings) -> None:

@@ -95,6 +95,19 @@ class CommandLine:
             ended = CliRunner(catch_exceptions=False).invoke(main, arguments, stdin, env=self.environment(**more))
         return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
+    def forked_on_a_terminal(self, *arguments: str, **more: str) -> Ended:
+        """The same as `on_a_terminal` for who types nothing, in a process that is forked."""
+        controller, terminal = pty.openpty()
+        environment = self.environment(**{"TERM": "dumb", "COLUMNS": "100", "LINES": "30", "PAGER": "cat", **more})
+        with open(terminal, "r+b", buffering=0) as stream:
+            process = fork("puretalk.cli:run", [PURETALK, *arguments], environment, stream, stream, stream)
+        shown = b""
+        with contextlib.suppress(OSError):
+            while part := os.read(controller, 65536):
+                shown += part
+        os.close(controller)
+        return Ended(process.wait(120), shown.decode().replace("\r\n", "\n"), "")
+
     def on_a_terminal(self, *arguments: str, typed: str = "", **more: str) -> Ended:
         """The same on a terminal of 100 columns and 30 lines; `output` is what the person sees, line ends as `\\n`."""
         controller, terminal = pty.openpty()

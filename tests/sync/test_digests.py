@@ -92,7 +92,7 @@ def test_a_full_refresh_reads_every_record(sync: Sync) -> None:
 
 
 def test_what_another_release_read_is_read_again(sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digests, "_READ_BY", "9.9.9 1.1.1")
+    monkeypatch.setattr(digests, "READ_BY", "9.9.9 1.1.1")
     outcome, flattened = sync()
     assert (outcome.run.rows_loaded, flattened) == (0, 7)
     assert {row[2] for row in remembered(outcome)} == {"9.9.9 1.1.1"}

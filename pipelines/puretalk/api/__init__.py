@@ -1,7 +1,6 @@
 """The API over HTTP: pages and records of JSON, nothing about their meaning.
 
 origin      where the key may go: the form of a key and of a base URL, one origin, this machine
-scrubbing   texts that people see: without the key, short, printable
 transport   one GET with its redirects; the only file that sends the key
 retries     when to ask again, how long to wait, when to give up
 window      how many requests may be in flight at once, by what the API answered so far

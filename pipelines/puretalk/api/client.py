@@ -21,10 +21,10 @@ from typing import Any, Self, TypeVar
 from puretalk.api.retries import Lane, PassingError, Retries, parse_http_date, parse_retry_after
 from puretalk.api.transport import Reply, Transport
 from puretalk.api.window import Window
-from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError
-from puretalk.json_values import NotJSONError, UnusableJSONError
+from puretalk.errors import ApiChangedError, KeyRejectedError
+from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError
 from puretalk.listener import SILENT, Listener
-from puretalk.settings import ApiSettings
+from puretalk.settings import ApiSettings, check_bounds
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class ApiClient:
     ) -> None:
         """`listener.on_retry` is told before each pause. `quotes_bodies`: messages may show how a body begins, which
         may be data of the account. Raises ConfigurationError; sends nothing yet."""
-        _check_limits(settings)
+        check_bounds(settings)
         self.settings = settings
         self._now = now
         self._quotes_bodies = quotes_bodies
@@ -118,6 +118,14 @@ class ApiClient:
         self._tasks.add(task)
         return task
 
+    def holds_key(self, body: bytes) -> bool:
+        """Whether a body may hold the API key, in any spelling."""
+        return self._transport.scrubber.holds_key(body)
+
+    def redact(self, value: JSONValue, body: bytes) -> tuple[JSONValue, bool]:
+        """The value of a body without the API key, and whether it held the key."""
+        return self._transport.scrubber.redact(value) if self.holds_key(body) else (value, False)
+
     @staticmethod
     async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
         """Cancel the tasks and wait for their end."""
@@ -169,11 +177,3 @@ class ApiClient:
             raise PassingError(said, error=ApiChangedError) from None
         except UnusableJSONError as error:
             raise ApiChangedError(f"{reply.address} answered {error}") from None
-
-
-def _check_limits(settings: ApiSettings) -> None:
-    for name in ("page_size", "window", "max_attempts"):
-        if getattr(settings, name) < 1:
-            raise ConfigurationError(f"{name} is {getattr(settings, name)}; it has to be 1 or more")
-    if settings.timeout <= 0 or settings.retry_budget < 0:
-        raise ConfigurationError("timeout has to be more than 0 seconds, retry_budget 0 or more")

@@ -1,7 +1,8 @@
 """The pages of a list, in their order, with up to a window of them fetched ahead.
 
 A page is split into the bytes of its records, and each record has the SHA-256 of its bytes. A record whose digest the
-caller knows is not parsed: parsing costs ten times as much as splitting and hashing.
+caller knows is not parsed: parsing costs ten times as much as splitting and hashing. A page whose digest the caller
+knows is not even split.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import asyncio
 import hashlib
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
@@ -31,27 +33,50 @@ SAME_PAGES = 10
 class Record:
     """A record as it came: its bytes, their SHA-256, and its value; the value is None where the digest was known.
 
-    A record that was not split from a page has an empty digest."""
+    A record that was not split from a page has an empty digest, and so has one that held the API key: its value is
+    without the key, and its bytes must not become known, or the next sync would not tell of it."""
 
     digest: bytes
     body: bytes | msgspec.Raw
     value: JSONValue
+    held_key: bool = False
 
     @classmethod
-    def of(cls, value: JSONValue) -> Self:
+    def of(cls, value: JSONValue, *, held_key: bool = False) -> Self:
         """The record of a value."""
-        return cls(b"", json.dumps(value).encode("ascii"), value)
+        return cls(b"", json.dumps(value).encode("ascii"), value, held_key)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPage:
+    """A page as an earlier walk read it: the SHA-256 of its body, those of its records, and what else it said."""
+
+    digest: bytes
+    records: tuple[bytes, ...]
+    count: int
+    has_next: bool
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list, as it was at `received_at` (UTC). `count` is what the API says the whole list has."""
+    """One page of a list, as it was at `received_at` (UTC). `count` is what the API says the whole list has. `digest`:
+    the SHA-256 of its body.
+
+    `body` is kept only where the page is known, and not split: then the records have their digest, and neither bytes
+    nor a value."""
 
     number: int
     records: Sequence[Record]
     count: int
     has_next: bool
     received_at: datetime
+    digest: bytes
+    body: bytes = b""
+
+    def split(self, client: ApiClient, known: Container[bytes]) -> Page:
+        """The same page with the bytes of its records, and the values of those that are not in `known`."""
+        records = _read_envelope(client, self.body, known).records if self.body else None
+        return replace(self, records=records, body=b"") if records is not None else self
 
 
 async def fetch_page(
@@ -61,16 +86,28 @@ async def fetch_page(
     *,
     page_size: int | None = None,
     known: Container[bytes] = frozenset(),
+    known_pages: Mapping[int, KnownPage] = MappingProxyType({}),
 ) -> Page | None:
     """Page `number` (from 1) of a list; None when the API says that it does not exist. A list always has a page 1.
 
-    `page_size`: records to ask for; None for the setting. Records whose digest is in `known` are not parsed."""
+    `page_size`: records to ask for; None for the setting. Records whose digest is in `known` are not parsed, and a page
+    that is what it is in `known_pages` is not split."""
     query = {"page": number, "limit": page_size or client.settings.page_size}
-    reply, envelope = await client.ask(
-        endpoint.path, route=endpoint.path, query=query, read=lambda body: _read_envelope(body, known)
-    )
+    known_page = known_pages.get(number)
+
+    def read(body: bytes) -> tuple[bytes, KnownPage | _Envelope]:
+        digest = hashlib.sha256(body).digest()
+        if known_page is not None and digest == known_page.digest:
+            return digest, known_page
+        return digest, _read_envelope(client, body, known)
+
+    reply, found = await client.ask(endpoint.path, route=endpoint.path, query=query, read=read)
     if reply.status != 404:
-        return _read_page(client, number, reply, envelope)
+        digest, what = found or (b"", _Envelope())
+        if isinstance(what, KnownPage):
+            records = [Record(each, b"", None) for each in what.records]
+            return Page(number, records, what.count, what.has_next, reply.received_at, digest, reply.body)
+        return _read_page(client, number, reply, digest, what)
     if number > 1:
         return None
     raise ApiChangedError(f"{reply.address} does not exist (HTTP 404): the base URL is wrong")
@@ -81,6 +118,7 @@ async def fetch_pages(
     endpoint: Endpoint,
     *,
     known: Container[bytes] = frozenset(),
+    known_pages: Mapping[int, KnownPage] = MappingProxyType({}),
     other_than: int | None = None,
 ) -> AsyncGenerator[Page, None]:
     """The pages of a list in their order: always page 1, then those that have records.
@@ -88,10 +126,10 @@ async def fetch_pages(
     Page 1 is fetched alone, because it tells how many pages to expect; after that up to `window` pages are fetched
     ahead of the consumer. After the expected pages it fetches one at a time, as long as the API says that there is a
     next page and that page has new records. It always ends. Use `contextlib.aclosing` to leave it early. Records whose
-    digest is in `known` are not parsed. `other_than`: records per page of the walk before; the pages get another size,
-    so that they begin and end at other records, as far as the API allows it.
+    digest is in `known` are not parsed, `known_pages` are not split. `other_than`: records per page of the walk before;
+    the pages get another size, so that they begin and end at other records, as far as the API allows it.
     """
-    page_size, first = await _fetch_first_page(client, endpoint, known, other_than)
+    page_size, first = await _fetch_first_page(client, endpoint, known, known_pages, other_than)
     yield first
     if not first.records:
         return
@@ -103,7 +141,8 @@ async def fetch_pages(
     def fetch_ahead(last: int) -> None:
         nonlocal number
         while number <= last and len(ahead) < client.settings.window:
-            ahead.append(client.start(fetch_page(client, endpoint, number, page_size=page_size, known=known)))
+            page = fetch_page(client, endpoint, number, page_size=page_size, known=known, known_pages=known_pages)
+            ahead.append(client.start(page))
             number += 1
 
     try:
@@ -128,7 +167,11 @@ async def fetch_pages(
 
 
 async def _fetch_first_page(
-    client: ApiClient, endpoint: Endpoint, known: Container[bytes], other_than: int | None
+    client: ApiClient,
+    endpoint: Endpoint,
+    known: Container[bytes],
+    known_pages: Mapping[int, KnownPage],
+    other_than: int | None,
 ) -> tuple[int, Page]:
     """Page 1 and the size that was asked for: larger than that of the walk before, because larger pages cost fewer
     requests; smaller where the API does not give that, refuses it or fails at it."""
@@ -141,7 +184,7 @@ async def _fetch_first_page(
         if page is not None and (len(page.records) != other_than or len(page.records) >= page.count):
             return page_size, page
     page_size = client.settings.page_size
-    first = await fetch_page(client, endpoint, 1, page_size=page_size, known=known)
+    first = await fetch_page(client, endpoint, 1, page_size=page_size, known=known, known_pages=known_pages)
     assert first is not None
     return page_size, first
 
@@ -170,8 +213,8 @@ class _Split(msgspec.Struct):
 _SPLIT = msgspec.json.Decoder(_Split)
 
 
-def _read_envelope(body: bytes, known: Container[bytes]) -> _Envelope:
-    """What a body says as a page. Raises the errors of `parse_json`."""
+def _read_envelope(client: ApiClient, body: bytes, known: Container[bytes]) -> _Envelope:
+    """What a body says as a page, without the key. Raises the errors of `parse_json`."""
     try:
         split = _SPLIT.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -180,18 +223,25 @@ def _read_envelope(body: bytes, known: Container[bytes]) -> _Envelope:
         if not isinstance(value, dict):
             return _Envelope()
         results = value.get("results")
-        parsed = [Record.of(each) for each in results] if isinstance(results, list) else None
+        parsed: list[Record] | None = None
+        if isinstance(results, list):
+            redacted = [client.redact(each, body) for each in results]
+            parsed = [Record.of(each, held_key=held_key) for each, held_key in redacted]
         return _Envelope(value.get("count"), parsed, value.get("next"))
+    digests = [hashlib.sha256(each).digest() for each in split.results]
+    # Known bytes were searched when they became known. A page is searched as a whole: that takes half the time.
+    is_suspect = any(digest not in known for digest in digests) and client.holds_key(body)
     records: list[Record] = []
-    for each in split.results:
-        digest = hashlib.sha256(each).digest()
-        records.append(Record(digest, each, None if digest in known else parse_json(bytes(each))))
+    for digest, each in zip(digests, split.results, strict=True):
+        value, held_key = (None, False) if digest in known else (parse_json(bytes(each)), False)
+        if is_suspect and digest not in known:
+            value, held_key = client.redact(value, bytes(each))
+        records.append(Record.of(value, held_key=True) if held_key else Record(digest, each, value))
     return _Envelope(split.count, records, split.next)
 
 
-def _read_page(client: ApiClient, number: int, reply: Reply, envelope: _Envelope | None) -> Page:
-    found = envelope or _Envelope()
-    count, records, following = found.count, found.records, found.following
+def _read_page(client: ApiClient, number: int, reply: Reply, digest: bytes, envelope: _Envelope) -> Page:
+    count, records, following = envelope.count, envelope.records, envelope.following
     if (
         isinstance(count, int)
         and not isinstance(count, bool)
@@ -199,7 +249,7 @@ def _read_page(client: ApiClient, number: int, reply: Reply, envelope: _Envelope
         and records is not None
         and (following is None or isinstance(following, str))
     ):
-        return Page(number, records, count, following is not None, reply.received_at)
+        return Page(number, records, count, following is not None, reply.received_at, digest)
     raise ApiChangedError(
         f"{reply.address} answered something other than a page (`count`, `next`, `results`): {client.describe(reply)}"
     )

@@ -17,11 +17,13 @@ LONGEST_ID = 4_000
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API says about one record: it exists, it does not exist (404), or the answer proves neither."""
+    """What the API says about one record: it exists, it does not exist (404), or the answer proves neither.
+    `held_key`: the answer held the API key; the record is without it."""
 
     status: Literal["found", "missing", "unclear"]
     record: JSONObject | None = None
     reason: str = ""
+    held_key: bool = False
 
 
 async def fetch_record(client: ApiClient, endpoint: Endpoint, record_id: str) -> Answer:
@@ -30,16 +32,19 @@ async def fetch_record(client: ApiClient, endpoint: Endpoint, record_id: str) ->
         return Answer("unclear", reason="the id is not one that a URL can hold")
     try:
         path = f"{endpoint.path}/{quote(record_id, safe='')}"
-        reply, value = await client.ask(path, route=f"{endpoint.path}/{{id}}", query={}, read=parse_json)
+        reply, answer = await client.ask(
+            path, route=f"{endpoint.path}/{{id}}", query={}, read=lambda body: client.redact(parse_json(body), body)
+        )
     except UnicodeEncodeError:
         return Answer("unclear", reason="the id is not one that a URL can hold")
     except PuretalkError as error:
         return Answer("unclear", reason=error.message)
     if reply.status == 404:
         return Answer("missing", reason="HTTP 404")
+    value, held_key = answer or (None, False)
     record = value.get("results") if isinstance(value, dict) else None
     if not isinstance(record, dict):
         return Answer("unclear", reason=f"the API answered {client.describe(reply)}")
     if record.get(endpoint.id_field) != record_id:
         return Answer("unclear", reason="the API answered with another record")
-    return Answer("found", record)
+    return Answer("found", record, held_key=held_key)

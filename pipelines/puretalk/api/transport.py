@@ -16,8 +16,8 @@ import httpx
 
 from puretalk.api.origin import check_base_url, check_key, origin_of
 from puretalk.api.retries import PassingError
-from puretalk.api.scrubbing import LogScrubber, Scrubber
 from puretalk.errors import ApiChangedError, ConfigurationError
+from puretalk.scrubbing import LogScrubber, Scrubber
 
 KEY_HEADER = "X-API-KEY"
 MAX_REDIRECTS = 5
@@ -154,7 +154,7 @@ class Transport:
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
             setback = self._classify(error)
             result = setback.reason
-            raise setback from (None if self.scrubber.holds_key(str(error)) else error)
+            raise setback from (None if self.scrubber.holds_secret(str(error)) else error)
         finally:
             LOG.info("GET %s: %s, %.3f s", _label(self._show(url), query), result, time.monotonic() - started)
         return response, bytes(body)

@@ -8,14 +8,15 @@ counted, when that count stayed the same, and when no record came twice. `Walk.d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
-from puretalk.api.pages import Record, fetch_pages
+from puretalk.api.pages import KnownPage, Page, Record, fetch_pages
 from puretalk.listener import SILENT, Listener
 
 LOG = logging.getLogger(__package__)
@@ -27,8 +28,11 @@ Observer = Callable[[Record, datetime], str | None]
 @dataclass
 class Walk:
     """What one walk saw. `page_size`: records on page 1. `counts`: the values of `count` in the order in which they
-    came, a value that did not change once."""
+    came, a value that did not change once. `seen`: its pages, in their order. `is_known`: it saw what an earlier walk
+    saw, byte for byte, and nothing else; then no record was shown to the observer."""
 
+    seen: list[KnownPage] = field(default_factory=list, compare=False)
+    is_known: bool = False
     pages: int = 0
     page_size: int = 0
     records: int = 0
@@ -45,8 +49,9 @@ class Walk:
             doubts.append(f"the number of records moved during the walk ({' → '.join(map(str, self.counts))})")
         if self.doubles:
             doubts.append(f"{len(self.doubles)} records came twice")
-        if self.counts and len(self.ids) + self.rejected != self.counts[-1]:
-            doubts.append(f"{len(self.ids) + self.rejected} distinct records came, the API counts {self.counts[-1]}")
+        distinct = self.records if self.is_known else len(self.ids) + self.rejected
+        if self.counts and distinct != self.counts[-1]:
+            doubts.append(f"{distinct} distinct records came, the API counts {self.counts[-1]}")
         return doubts
 
     @property
@@ -75,30 +80,55 @@ async def walk_pages(
     observe: Observer,
     *,
     known: Container[bytes] = frozenset(),
+    known_pages: Mapping[int, KnownPage] = MappingProxyType({}),
     other_than: int | None = None,
     listener: Listener = SILENT,
 ) -> Walk:
     """Walk every page once and show each record to `observe`. Records whose digest is in `known` are not parsed.
     `other_than`: records per page of the walk before, see `fetch_pages`.
 
+    `known_pages`: all pages of an earlier walk, by number. As long as the pages are these, their records are held back:
+    `observe` gets them, without bytes and value, when a page differs. Their digests have to be in `known`.
+
     Errors of the client pass through."""
     walk = Walk()
-    async with aclosing(fetch_pages(client, endpoint, known=known, other_than=other_than)) as pages:
+    held_back: list[Page] = []
+
+    def show(page: Page) -> None:
+        for record in page.records:
+            record_id = observe(record, page.received_at)
+            if record_id is None:
+                walk.rejected += 1
+            elif record_id in walk.ids:
+                walk.doubles.add(record_id)
+            else:
+                walk.ids.add(record_id)
+
+    def show_held_back() -> None:
+        for page in held_back:
+            show(page)
+        held_back.clear()
+
+    found = fetch_pages(client, endpoint, known=known, known_pages=known_pages, other_than=other_than)
+    async with aclosing(found) as pages:
         async for page in pages:
             walk.pages += 1
             walk.page_size = walk.page_size or len(page.records)
+            walk.records += len(page.records)
             if not walk.counts or walk.counts[-1] != page.count:
                 walk.counts.append(page.count)
-            for record in page.records:
-                walk.records += 1
-                record_id = observe(record, page.received_at)
-                if record_id is None:
-                    walk.rejected += 1
-                elif record_id in walk.ids:
-                    walk.doubles.add(record_id)
-                else:
-                    walk.ids.add(record_id)
+            if page.body and len(held_back) == walk.pages - 1:
+                held_back.append(replace(page, body=b""))
+            else:
+                show_held_back()
+                show(page.split(client, known))
+            digests = tuple(record.digest for record in page.records)
+            walk.seen.append(KnownPage(page.digest, digests, page.count, page.has_next))
             listener.on_page(walk.pages, max(walk.pages, -(-page.count // walk.page_size) if walk.page_size else 1))
+    walk.is_known = 0 < len(held_back) == len(known_pages)
+    if not walk.is_known:
+        show_held_back()
     result = "complete" if walk.is_complete else f"not complete: {'; '.join(walk.doubts)}"
-    LOG.info("walk of %s: %d pages, %d records, %s", endpoint.path, walk.pages, walk.records, result)
+    how = ", all as they were before" if walk.is_known else ""
+    LOG.info("walk of %s: %d pages, %d records, %s%s", endpoint.path, walk.pages, walk.records, result, how)
     return walk

@@ -4,6 +4,7 @@ commands       a function for each command
 history        `show`, `git`, `diff` and `restore-plan`
 model_context  `mcp`
 options        options and arguments that several commands share, and log lines for `-v`
+outlet         what prints: the only one; escapes what a terminal would obey
 output         where a result goes: a file, a terminal or its pager, another program
 prompt         the prompt of `puretalk sql`
 messages       what people and programs are told: failures, outcomes, status

@@ -11,6 +11,7 @@ import click
 
 from puretalk.cli.messages import explained_errors
 from puretalk.cli.options import load, settings_options
+from puretalk.cli.outlet import put_text
 from puretalk.cli.output import write_file
 
 if TYPE_CHECKING:
@@ -49,4 +50,4 @@ def changes(since: str, form: NewsForm, with_texts: bool, out: Path | None, data
         if out is not None:
             write_file(out, f"{text}\n".encode())
         else:
-            click.echo(text)
+            put_text(f"{text}\n")

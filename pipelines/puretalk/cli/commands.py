@@ -32,6 +32,7 @@ from puretalk.cli.messages import (
 )
 from puretalk.cli.model_context import mcp
 from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
+from puretalk.cli.outlet import EscapedErrors, complain, put_text, say, say_all
 from puretalk.cli.output import choose_format, put_result, write_file
 from puretalk.cli.parquet import export_parquet_files
 from puretalk.cli.replication import replicate_after_sync, replicate_command
@@ -70,7 +71,7 @@ def _watched(settings: Settings, progress: Progress) -> Iterator[None]:
         raise
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=EscapedErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name="puretalk")
 def main() -> None:
     """Sync a PureTalk AI account into a DuckDB warehouse, and read it."""
@@ -119,7 +120,7 @@ def sync(
     from puretalk.sync.options import SyncOptions
     from puretalk.sync.run import run_sync
 
-    settings = load(data_dir, debug=debug, **flags)
+    settings = load(data_dir, debug=debug, with_key=not demo, **flags)
     if demo:  # a folder of its own, and no report to those who watch over the real warehouse
         settings = _demo_settings(settings, data_dir)
         settings = replace(settings, operations=replace(settings.operations, ping_url="", metrics_file=""))
@@ -177,11 +178,11 @@ def sync(
         }
         if timing:
             summary["steps"] = reports.round_steps(progress.durations)
-        click.echo(json.dumps(summary, default=to_json))
+        say(json.dumps(summary, default=to_json))
     elif sys.stdout.isatty():
-        click.echo("\n".join(describe_outcome(outcome)))
+        say_all(describe_outcome(outcome))
     if timing and not as_json:
-        click.echo("\n".join(describe_steps(progress.durations)))
+        say_all(describe_steps(progress.durations))
     print_verdict(outcome)
     with suppress(SystemExit), explained_errors(settings, debug=debug):
         if git_failure is not None:
@@ -197,13 +198,13 @@ def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
     """Is the key accepted, is the endpoint what we expect, is the directory writable? One line each."""
     from puretalk.operations.preflight import run_preflight
 
-    settings = load(data_dir, debug=debug, **flags)
+    settings = load(data_dir, debug=debug, with_key=True, **flags)
     exit_code = 0
     with explained_errors(settings, debug=debug):
         for result in run_preflight(settings):
             exit_code = exit_code or result.exit_code
             mark = "ok  " if not result.exit_code else "FAIL"
-            click.echo(f"{mark}  {result.question}: {scrub(result.answer, settings)}")
+            say(f"{mark}  {result.question}: {scrub(result.answer, settings)}")
     sys.exit(exit_code)
 
 
@@ -226,13 +227,13 @@ def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, d
     with explained_errors(settings, debug=debug):
         if is_check:
             freshness = check_freshness(settings, parse_age(max_age))
-            click.echo(freshness.message, err=not freshness.is_fresh)
+            (say if freshness.is_fresh else complain)(freshness.message)
             sys.exit(0 if freshness.is_fresh else EXIT_STALE)
         published = read_published(settings.data_dir)
         if as_json:
-            click.echo(json.dumps(status_facts(published), default=to_json))
+            say(json.dumps(status_facts(published), default=to_json))
         else:
-            click.echo("\n".join(describe_status(published)))
+            say_all(describe_status(published))
 
 
 @main.command(cls=SqlCommand)
@@ -334,8 +335,7 @@ def explain(assistant: str, data_dir: Path | None, debug: bool) -> None:
 
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
-        for line in explain_assistant(connection, assistant):
-            click.echo(line)
+        say_all(explain_assistant(connection, assistant))
 
 
 main.add_command(changes)
@@ -353,7 +353,7 @@ def snapshots(data_dir: Path | None, debug: bool) -> None:
         for snapshot in SnapshotStore(settings.data_dir).list_snapshots():
             mark = "  ← readers get this one" if snapshot.is_current else ""
             size = f"{snapshot.size / 2**20:9.1f} MiB"
-            click.echo(f"{snapshot.snapshot_id}  {snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC  {size}{mark}")
+            say(f"{snapshot.snapshot_id}  {snapshot.created_at:%Y-%m-%d %H:%M:%S} UTC  {size}{mark}")
 
 
 @main.command()
@@ -366,7 +366,7 @@ def rollback(snapshot_id: str | None, data_dir: Path | None, debug: bool) -> Non
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug):
         chosen = run_rollback(settings, snapshot_id)
-    click.echo(f"readers get the snapshot of {chosen.created_at:%Y-%m-%d %H:%M:%S} UTC now")
+    say(f"readers get the snapshot of {chosen.created_at:%Y-%m-%d %H:%M:%S} UTC now")
 
 
 @main.command()
@@ -382,15 +382,15 @@ def build(timing: bool, is_plan: bool, data_dir: Path | None, debug: bool) -> No
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug), Progress(settings, has_bar=not is_verbose()) as progress:
         if is_plan:
-            click.echo(progress.run(lambda: str(plan_build(settings, listener=progress))))
+            put_text(progress.run(lambda: f"{plan_build(settings, listener=progress)}\n"))
             return
         report = progress.run(lambda: run_build(settings, listener=progress))
     for warning in report.warnings:
-        click.echo(f"puretalk: {warning.removesuffix('.')}.", err=True)
+        complain(f"puretalk: {warning.removesuffix('.')}.")
     if timing:
         for model in report.models:
-            click.echo(f"{model.seconds:8.3f} s  {model.outcome:9}  {model.name}")
-        click.echo(f"{sum(check.seconds for check in report.checks):8.3f} s  {len(report.checks)} checks")
+            say(f"{model.seconds:8.3f} s  {model.outcome:9}  {model.name}")
+        say(f"{sum(check.seconds for check in report.checks):8.3f} s  {len(report.checks)} checks")
 
 
 @main.command()
@@ -405,7 +405,7 @@ def docs(as_html: bool, out: Path | None) -> None:
         if out is not None:
             write_file(out, text.encode())
         else:
-            click.echo(text, nl=False)
+            put_text(text)
 
 
 @main.group()
@@ -430,7 +430,7 @@ def export_dbt_project(folder: Path, data_dir: Path | None, debug: bool) -> None
             user_dir=settings.locate(settings.models_dir),
             audit=read_audit(settings),
         )
-    click.echo(f"{len(files)} files are in {folder}; with dbt-duckdb installed: cd {folder} && dbt build")
+    say(f"{len(files)} files are in {folder}; with dbt-duckdb installed: cd {folder} && dbt build")
 
 
 export.add_command(export_parquet_files)
@@ -446,7 +446,7 @@ def schedule(kind: Kind, every_minutes: int, data_dir: Path | None, debug: bool)
 
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug):
-        click.echo(render(kind, every_minutes=every_minutes, settings=settings), nl=False)
+        put_text(render(kind, every_minutes=every_minutes, settings=settings))
 
 
 @main.command()
@@ -473,12 +473,12 @@ def dashboard(
     target = out or settings.data_dir / "dashboard.html"
     with explained_errors(settings, debug=debug):
         report = write_dashboard(find_snapshot(settings.data_dir), target, spec=spec, include_prompts=not no_prompts)
-        click.echo(str(report.path))
+        say(str(report.path))
         if is_opened:
             click.launch(str(report.path))
         if is_served:
             with suppress(KeyboardInterrupt):
-                serve_dashboard(report.path, on_ready=click.echo)
+                serve_dashboard(report.path, on_ready=say)
 
 
 @main.command("demo-api")
@@ -495,7 +495,7 @@ def demo_api(host: str, port: int, key: str, seed: int, assistants: int, **knobs
     from puretalk.demo import Account, serve
 
     def announce(api: DemoApi) -> None:
-        click.echo(f"PURETALK_BASE_URL={api.base_url} PURETALK_API_KEY={key} puretalk sync")
+        say(f"PURETALK_BASE_URL={api.base_url} PURETALK_API_KEY={key} puretalk sync")
 
     serve(Account(seed, assistants), host, port, key, ready=announce, **knobs)
 
@@ -509,7 +509,7 @@ def demo_command(data_dir: Path | None, debug: bool) -> None:
     settings = load(data_dir, debug=debug)
     settings = _demo_settings(settings, data_dir)
     with explained_errors(settings, debug=debug):
-        show_demo(settings, click.echo)
+        show_demo(settings, lambda lines: put_text(f"{lines}\n"))
 
 
 def _demo_settings(settings: Settings, data_dir: Path | None) -> Settings:

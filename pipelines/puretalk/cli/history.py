@@ -12,7 +12,7 @@ import click
 
 from puretalk.cli.messages import explained_errors
 from puretalk.cli.options import load, settings_options
-from puretalk.cli.output import show_text
+from puretalk.cli.outlet import put_document, say
 from puretalk.errors import PuretalkError
 from puretalk.settings import Settings
 
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from puretalk.renditions.diff_text import DiffFormat
 
 _AS_OF = click.option("--as-of", "as_of", metavar="TIME", help="At that moment: 2026-03-03 or 2026-03-03T10:15Z (UTC).")
-
-
-def _print(text: str) -> None:
-    if sys.stdout.isatty():
-        show_text(text)
-    else:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.buffer.flush()
 
 
 @click.command()
@@ -50,7 +42,7 @@ def show(assistant: str, as_of: str | None, path: str | None, data_dir: Path | N
     with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
         moment = None if as_of is None else parse_moment(as_of)
         place = find_place(connection, find_assistant(connection, assistant), moment)
-        _print(show_place(place, moment) if path is None else choose_file(place, path).decode())
+        put_document(show_place(place, moment) if path is None else choose_file(place, path))
 
 
 @click.command("git")
@@ -66,8 +58,8 @@ def git_command(folder: Path, with_secrets: bool, data_dir: Path | None, debug: 
     with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
         written = write_git_history(connection, folder, with_secrets=with_secrets)
     if written.set_back:
-        click.echo(f"the warehouse was set back: {written.set_back} commits hold what it no longer knows; they stay")
-    click.echo(f"{written.commits} new commits in {folder}, now at {written.head or 'no commit'}")
+        say(f"the warehouse was set back: {written.set_back} commits hold what it no longer knows; they stay")
+    say(f"{written.commits} new commits in {folder}, now at {written.head or 'no commit'}")
 
 
 @click.command()
@@ -93,7 +85,8 @@ def diff(old: str, new: str, form: DiffFormat, data_dir: Path | None, debug: boo
     settings = load(data_dir, debug=debug)
     with explained_errors(settings, debug=debug):
         comparison = compare_sides(read_side(old, settings.data_dir), read_side(new, settings.data_dir))
-        _print(render_diff(comparison, form, has_colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        has_colour = form == "text" and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        put_document(render_diff(comparison, form, has_colour=has_colour), is_escaped=has_colour)
 
 
 @click.command("restore-plan")
@@ -112,7 +105,7 @@ def restore_plan(assistant: str, as_of: str, data_dir: Path | None, debug: bool)
     with explained_errors(settings, debug=debug), closing(connect(settings.data_dir)) as connection:
         moment, assistant_id = parse_moment(as_of), find_assistant(connection, assistant)
         plan = plan_restore(find_place(connection, assistant_id), find_place(connection, assistant_id, moment))
-        _print("\n".join(describe_plan(plan, moment)) + "\n")
+        put_document("\n".join(describe_plan(plan, moment)) + "\n")
 
 
 def continue_git(settings: Settings) -> PuretalkError | None:

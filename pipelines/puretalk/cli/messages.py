@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from puretalk.cli.outlet import complain, complain_at_length
 from puretalk.errors import EXIT_BUG, EXIT_CODES, EXIT_INTERRUPTED, PuretalkError, UsageError
 from puretalk.schema import CATALOG
-from puretalk.settings import Settings
+from puretalk.settings import Settings, scrubber_of
+from puretalk.terminal import escape_line
 
 if TYPE_CHECKING:
     from puretalk.listener import Step
@@ -24,20 +27,20 @@ _DOCS = "docs/operations.md"
 
 def print_failure(message: str, state: str, action: str, exit_code: int) -> None:
     """The message at 3 a.m., on stderr: what failed, what state the data is in, what to do, where to read more."""
-    _print_error(f"puretalk: {message if message.endswith('?') else message.rstrip('.') + '.'}")
-    _print_error(f"State: {state}")
-    _print_error(f"Do: {action}")
-    _print_error(f"More: {_DOCS} (exit code {exit_code})")
+    complain(f"puretalk: {message if message.endswith('?') else message.rstrip('.') + '.'}")
+    complain(f"State: {state}")
+    complain(f"Do: {action}")
+    complain(f"More: {_DOCS} (exit code {exit_code})")
 
 
 def print_verdict(outcome: SyncOutcome) -> None:
     """The warnings of a sync that published; where it is not exact, also the state, what to do, where to read more."""
     for warning in outcome.warnings:
-        _print_error(f"puretalk: {warning}.")
+        complain(f"puretalk: {warning}.")
     if outcome.exit_code:
-        _print_error(f"State: {EXIT_CODES[outcome.exit_code]}.")
-        _print_error(f"Do: {'; '.join(outcome.verdict.actions)}.")
-        _print_error(f"More: {_DOCS} (exit code {outcome.exit_code})")
+        complain(f"State: {EXIT_CODES[outcome.exit_code]}.")
+        complain(f"Do: {'; '.join(outcome.verdict.actions)}.")
+        complain(f"More: {_DOCS} (exit code {outcome.exit_code})")
 
 
 @contextmanager
@@ -46,10 +49,11 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
     try:
         yield
     except UsageError as error:  # click tells these, as it tells a wrong option
-        raise click.UsageError("\n".join(filter(None, (error.message, error.action)))) from error
+        lines = map(escape_line, filter(None, (error.message, error.action)))
+        raise click.UsageError("\n".join(lines)) from error
     except PuretalkError as error:
         if debug:
-            raise
+            _print_traceback(settings)
         print_failure(scrub(error.message, settings), describe_state(settings), error.action, error.exit_code)
         sys.exit(error.exit_code)
     except click.exceptions.ClickException:
@@ -59,9 +63,9 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (the bug has its message and exit code; --debug shows the traceback)
         if debug:
-            raise
+            _print_traceback(settings)
         text = scrub(f"{type(error).__name__}: {error}".splitlines()[0], settings)
         print_failure(
             f"an error in puretalk itself ({text})", describe_state(settings), PuretalkError.default_action, EXIT_BUG
@@ -71,7 +75,7 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
 
 def scrub(text: str, settings: Settings | None) -> str:
     """The text without the key. No message should hold it in the first place."""
-    return text.replace(settings.api.api_key, "***") if settings is not None and settings.api.api_key else text
+    return text if settings is None else scrubber_of(settings).hide(text)
 
 
 def describe_state(settings: Settings | None) -> str:
@@ -173,8 +177,9 @@ def describe_tables(counts: Mapping[str, int]) -> Iterator[str]:
         yield f"  {CATALOG}.{name:<{width}}  {rows:>8,} rows"
 
 
-def _print_error(line: str) -> None:
-    click.echo(line, err=True)
+def _print_traceback(settings: Settings | None) -> None:
+    """The traceback of the error that is being handled. It quotes what libraries say, so it is scrubbed too."""
+    complain_at_length(scrub(traceback.format_exc().rstrip("\n"), settings))
 
 
 def _age_seconds(moment: datetime) -> float:

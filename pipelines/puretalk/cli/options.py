@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from puretalk.cli.messages import explained_errors
+from puretalk.cli.outlet import LineFormatter
 from puretalk.errors import UsageError
 from puretalk.settings import Settings, load_settings
 
@@ -75,9 +75,7 @@ def verbose_option(command: Command) -> Command:
 def log_to_stderr() -> None:
     """Write the log lines of puretalk, and of no other library, to stderr. Times are UTC."""
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(LineFormatter("%(asctime)s.%(msecs)03dZ %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"))
     logger = logging.getLogger("puretalk")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -89,9 +87,9 @@ def is_verbose() -> bool:
     return logging.getLogger("puretalk").isEnabledFor(logging.INFO)
 
 
-def load(data_dir: Path | None, *, debug: bool, **flags: Any) -> Settings:
+def load(data_dir: Path | None, *, debug: bool, with_key: bool = False, **flags: Any) -> Settings:
     """The settings of a command. A relative folder is below the current one when a person types it, and below the
-    project in a setting."""
+    project in a setting. `with_key`: the command asks the API."""
     with explained_errors(None, debug=debug):
-        return load_settings({"data_dir": data_dir and data_dir.absolute(), **flags})
+        return load_settings({"data_dir": data_dir and data_dir.absolute(), **flags}, with_key=with_key)
     raise AssertionError("unreachable")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from puretalk.cli.outlet import put_document
 from puretalk.errors import ConfigurationError
 from puretalk.readers.formats import FORMAT_OF_SUFFIX, Format
 from puretalk.warehouse.lock import is_in_data_dir
@@ -42,22 +43,10 @@ def put_result(result: duckdb.DuckDBPyRelation, form: Format, out: Path | None =
 
     if out is not None:
         write_file(out, render_result(result, form))
-    elif not sys.stdout.isatty():
-        sys.stdout.buffer.write(render_result(result, form))
-        sys.stdout.buffer.flush()
-    elif form == "table":
-        show_text(render_screen(result, shutil.get_terminal_size().columns))
+    elif form == "table" and sys.stdout.isatty():
+        put_document(render_screen(result, shutil.get_terminal_size().columns))
     else:
-        show_text(render_result(result, form).decode())
-
-
-def show_text(text: str) -> None:
-    """Print text on a terminal, through the pager when it is longer than the screen."""
-    if text.count("\n") < shutil.get_terminal_size().lines:
-        click.echo(text, nl=False)
-        return
-    os.environ.setdefault("LESS", "FRX")  # as git does: the text stays on the screen when the pager is left
-    click.echo_via_pager(text.removesuffix("\n"))
+        put_document(render_result(result, form))
 
 
 def write_file(path: Path, content: bytes) -> None:

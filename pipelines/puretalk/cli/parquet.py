@@ -9,6 +9,7 @@ import click
 
 from puretalk.cli.messages import explained_errors
 from puretalk.cli.options import load, settings_options
+from puretalk.cli.outlet import say
 
 
 @click.command("parquet")
@@ -22,7 +23,7 @@ def export_parquet_files(folder: Path, data_dir: Path | None, debug: bool) -> No
     with explained_errors(settings, debug=debug):
         done = export_parquet(settings, folder)
     if sys.stdout.isatty():
-        click.echo(
+        say(
             f"{folder / 'current'} holds the snapshot {done.snapshot_id}: {done.tables} files, of which {done.files} "
             f"are new or differ, in {done.seconds:.1f} s"
         )

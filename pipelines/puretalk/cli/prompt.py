@@ -14,6 +14,7 @@ from puretalk.errors import PuretalkError
 from puretalk.readers.connection import find_relation
 from puretalk.readers.query import explained_sql, run_statement
 from puretalk.readers.relations import list_columns, list_relations
+from puretalk.terminal import escape_text
 
 HELP = """\
 SELECT …;       runs when the statement ends with a semicolon
@@ -57,6 +58,10 @@ class SqlPrompt(code.InteractiveConsole):
         except PuretalkError as error:
             self.write("\n".join(filter(None, (error.message, error.action))) + "\n")
         return False
+
+    def write(self, data: str) -> None:
+        """Print to stderr. An error may quote the data."""
+        super().write(escape_text(data))
 
     def _describe(self, name: str) -> None:
         if name:

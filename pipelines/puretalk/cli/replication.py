@@ -10,6 +10,7 @@ import click
 
 from puretalk.cli.messages import describe_state, explained_errors, print_failure, scrub
 from puretalk.cli.options import load, settings_options
+from puretalk.cli.outlet import say
 from puretalk.errors import EXIT_OK, EXIT_REPLICA, PuretalkError, WarehouseBusyError
 from puretalk.settings import Settings
 
@@ -30,7 +31,7 @@ def replicate_command(name: str, everything: bool, data_dir: Path | None, debug:
     with explained_errors(settings, debug=debug):
         done = replicate_and_log(settings, name, everything=everything)
     if sys.stdout.isatty():
-        click.echo(
+        say(
             f"{name} holds the snapshot {done.snapshot_id} now: {done.rows:,} rows of {done.tables} tables sent in "
             f"{done.seconds:.1f} s"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,13 +26,15 @@ def serve_dashboard(
     port: int = 0,
     on_ready: Callable[[str], object] | None = None,
 ) -> None:
-    """Serve the page at `/` until interrupted (KeyboardInterrupt); port 0 takes a free one.
+    """Serve the page until interrupted (KeyboardInterrupt); port 0 takes a free one.
 
-    `on_ready` gets the address as soon as the server answers. A refreshed file is served from the next request on. On a
-    loopback address, requests under any other host name are refused: a foreign page cannot reach the data by pointing a
-    name of its own here.
+    `on_ready` gets the address as soon as the server answers. Every user of this machine reaches the port, and the file
+    is for its owner only: so the address holds a token, which is another one after each start. A refreshed file is
+    served from the next request on. On a loopback address, requests under any other host name are refused: a foreign
+    page cannot reach the data by pointing a name of its own here.
     """
     loopback = {"127.0.0.1", "localhost", "[::1]"}
+    token = secrets.token_urlsafe(24)
 
     class _Page(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -47,8 +51,13 @@ def serve_dashboard(
             name = (self.headers.get("Host") or "").rsplit(":", 1)[0]
             if host in {"127.0.0.1", "localhost", "::1"} and name not in loopback:
                 self._send(HTTPStatus.MISDIRECTED_REQUEST, b"This server answers to its own name only.\n", "text/plain")
-            elif self.path.split("?")[0] != "/":
-                self._send(HTTPStatus.NOT_FOUND, b"There is one page here: /\n", "text/plain")
+                return
+            _, given, *rest = [*self.path.partition("?")[0].split("/"), ""]
+            # In the path, not in a cookie: a cookie would go to every other port of this machine too.
+            if not hmac.compare_digest(given.encode(), token.encode()):
+                self._send(HTTPStatus.FORBIDDEN, b"Use the address that `puretalk dashboard` printed.\n", "text/plain")
+            elif any(rest):
+                self._send(HTTPStatus.NOT_FOUND, b"There is one page here.\n", "text/plain")
             else:
                 try:
                     body = path.read_bytes()
@@ -68,11 +77,11 @@ def serve_dashboard(
                 self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Log nothing: the only address is `/`."""
+            """Log nothing: the address holds the token."""
 
     with ThreadingHTTPServer((host, port), _Page) as server:
         server.daemon_threads = True
         if on_ready is not None:
             shown_host = f"[{host}]" if ":" in host else host
-            on_ready(f"http://{shown_host}:{server.server_address[1]}/")
+            on_ready(f"http://{shown_host}:{server.server_address[1]}/{token}/")
         server.serve_forever()

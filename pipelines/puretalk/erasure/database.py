@@ -21,7 +21,7 @@ from puretalk.warehouse.stored_tables import read_columns, read_stored_policy
 #: Tables whose rows are people.
 _USERS = (("main", "users"), ("marts", "dim_users"))
 #: Tables that tell what was read from records; the next sync reads them all again.
-_REMEMBERED = ("record_digests", "shared_objects")
+_REMEMBERED = ("page_digests", "record_digests", "shared_objects")
 _ROWS = "without_person"
 
 

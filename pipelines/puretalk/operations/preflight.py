@@ -17,7 +17,7 @@ from puretalk.endpoints.assistants.flatten import RejectedRecordError, flatten_a
 from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseError
 from puretalk.models.withheld import find_withheld
 from puretalk.privacy.policy import Policy, read_treatments
-from puretalk.settings import Settings
+from puretalk.settings import KEY_PLACES, SETTINGS, Settings, setting_value
 from puretalk.warehouse.work_file import open_warehouse
 
 #: Seconds for which the preflight retries a request; fewer than in a sync, because a person is waiting.
@@ -34,16 +34,28 @@ class PreflightResult:
 
 
 def run_preflight(settings: Settings) -> Iterator[PreflightResult]:
-    """Key, endpoint and data directory, in this order."""
+    """Key, endpoint, data directory, and where the settings come from, in this order."""
     yield from _check_api(settings)
     yield _check_folder(settings)
+    yield PreflightResult("settings", _describe_origins(settings))
     if not settings.privacy.keeps_all:
         yield PreflightResult("privacy", _describe_policy(settings))
 
 
+def _describe_origins(settings: Settings) -> str:
+    """Which place set what; what has its default is not named."""
+    names: dict[str, list[str]] = {}
+    for each in SETTINGS:
+        place = settings.origins.get(each.name)
+        if place is not None and setting_value(settings, each) != each.default and each.name != "api_key":
+            names.setdefault(place.removeprefix(f"{each.name} in "), []).append(each.name)
+    told = [f"{', '.join(here)} from {place}" for place, here in names.items()]
+    return "; ".join([*told, f"{'all others' if told else 'all'} have their defaults"])
+
+
 def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     if not settings.api.api_key:
-        yield PreflightResult("key", "not set: set PURETALK_API_KEY, or api_key in .dlt/secrets.toml", 4)
+        yield PreflightResult("key", f"not set: set {KEY_PLACES}", 4)
         return
     try:
         page = asyncio.run(_fetch_first_page(settings))
@@ -53,20 +65,26 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     except PuretalkError as error:
         yield PreflightResult("endpoint", f"{error.message}. {error.action}", error.exit_code)
         return
-    yield PreflightResult("key", f"accepted by {settings.api.base_url}")
+    origin = settings.origins.get("api_key", "the program that called")
+    yield PreflightResult("key", f"from {origin}, accepted by {settings.api.base_url}")
     # What is printed is under the policy too. Its hashes are stored nowhere, so any secret will do.
     treatments = read_treatments(settings.privacy.treatments)
     policy = None if settings.privacy.keeps_all else Policy(treatments, secrets.token_bytes())
     drift: set[str] = set()
     unusable = 0
+    with_key = sum(record.held_key for record in page.records)
     for record in page.records:
         try:
             drift.update(flatten_assistant(record.value, policy).drift)
         except RejectedRecordError:
             unusable += 1
     answer = f"answers as documented: {page.count} assistants, {len(page.records)} on the first page"
-    if drift or unusable:
-        details = [*sorted(drift), *([f"{unusable} records without a usable id"] if unusable else [])]
+    if drift or unusable or with_key:
+        details = [
+            *sorted(drift),
+            *([f"{unusable} records without a usable id"] if unusable else []),
+            *([f"{with_key} records that hold the API key, which is left out"] if with_key else []),
+        ]
         answer = f"answers, with differences that a sync will keep and report: {', '.join(details)}"
     yield PreflightResult("endpoint", answer)
 

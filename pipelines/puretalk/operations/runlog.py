@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from puretalk.settings import Settings
+from puretalk.settings import Settings, scrubber_of
 
 _NAME = re.compile(r"puretalk-(\d{4}-\d{2}-\d{2})\.jsonl\Z")
 
@@ -32,9 +32,8 @@ def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, 
     """Append one line to the log of the day and remove the files of days that are no longer kept. Never raises."""
     now = now or datetime.now(UTC)
     line = {"time": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}", "event": event, **content}
-    own = (settings.operations.ping_url, settings.notice.notify_url, settings.notice.notify_secret)
-    secrets = [secret for secret in (settings.api.api_key, *own) if secret]
-    text = json.dumps(_scrub(line, secrets), ensure_ascii=False, default=str)
+    # No caller passes a secret on purpose: this is the last defence.
+    text = json.dumps(scrubber_of(settings).hide_deeply(line), ensure_ascii=False, default=str)
     with contextlib.suppress(OSError):
         folder = log_folder(settings.data_dir)
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -60,16 +59,3 @@ def _remove_old(folder: Path, oldest: date) -> None:
         with contextlib.suppress(ValueError):
             if match and date.fromisoformat(match[1]) < oldest:
                 path.unlink(missing_ok=True)
-
-
-def _scrub(value: Any, secrets: list[str]) -> Any:
-    """The value without the secrets. No caller passes one on purpose: this is the last defence."""
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "[secret]")
-        return value
-    if isinstance(value, Mapping):
-        return {_scrub(str(name), secrets): _scrub(item, secrets) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_scrub(item, secrets) for item in value]
-    return value

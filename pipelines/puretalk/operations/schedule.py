@@ -87,7 +87,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _lost_settings(settings: Settings) -> list[str]:
     """Names of the settings that have another value where only the recipe's environment is set."""
-    scheduled = load_settings({}, _environment(settings))
+    scheduled = load_settings({}, _environment(settings), with_key=False)
     return [each.name for each in SETTINGS if setting_value(scheduled, each) != setting_value(settings, each)]
 
 
@@ -96,7 +96,10 @@ def _notes(settings: Settings) -> str:
     secrets = _secrets_file(settings)
     lost = _lost_settings(settings)
     lines = [f"The key is read from {secrets} (chmod 600), never from here."]
-    if "api_key" in lost or not settings.api.api_key:
+    key_sources = [name for name in ("api_key_file", "api_key_command") if getattr(settings.key, name)]
+    if key_sources:
+        lines = [f"The key comes from {' or '.join(key_sources)}, never from here."]
+    elif "api_key" in lost or not settings.api.api_key:
         lines.append(f"TO DO: write the key there; a scheduler does not see this shell. Form: {secrets.parent}/")
         lines[-1] += "secrets.example.toml"
     others = [name for name in lost if name != "api_key"]

@@ -49,7 +49,7 @@ class Published:
 def find_snapshot(data_dir: str | Path | None = None) -> Path:
     """The file of the published snapshot (default: of the configured data directory). Raises WarehouseError when
     nothing has been published yet."""
-    folder = Path(data_dir).expanduser().absolute() if data_dir is not None else load_settings().data_dir
+    folder = Path(data_dir).expanduser().absolute() if data_dir is not None else load_settings(with_key=False).data_dir
     snapshot = SnapshotStore(folder).current()
     if snapshot is None:
         raise WarehouseError(

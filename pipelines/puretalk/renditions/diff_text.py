@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 from puretalk.renditions.comparison import Comparison, Pair
+from puretalk.terminal import escape_line, escape_text
 
 DiffFormat = Literal["text", "md", "json", "html"]
 
 _CONTEXT = 2
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
-#: Characters that would move a terminal's cursor or change its colours.
-_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]")
 _RED, _GREEN, _BOLD, _RESET = "\x1b[31;9m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
 #: A part of a text: equal (" "), removed ("-") or added ("+").
@@ -59,13 +58,13 @@ def _lines(text: str) -> list[str]:
 
 
 def _as_terminal(comparison: Comparison) -> Iterator[str]:
-    yield from (f"{note}\n" for note in comparison.notes)
+    yield from (f"{escape_line(note)}\n" for note in comparison.notes)
     for pair in comparison.pairs:
-        yield f"{_BOLD}{pair.name}{_RESET}  {pair.folder}: {_what(pair)}\n"
+        yield f"{_BOLD}{escape_line(pair.name)}{_RESET}  {escape_line(pair.folder)}: {_what(pair)}\n"
         for path, (old, new) in pair.files.items():
-            yield f"{_BOLD}{path}{_RESET}\n"
+            yield f"{_BOLD}{escape_line(path)}{_RESET}\n"
             for mark, text in word_parts(old or "", new or ""):
-                shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+                shown = escape_text(text)  # before the colours, which are escape sequences too
                 colour = {" ": "", "-": _RED, "+": _GREEN}[mark]
                 yield "\n".join(f"{colour}{line}{_RESET}" if colour and line else line for line in shown.split("\n"))
             yield "\n\n"

@@ -54,7 +54,7 @@ class Engine:
         self._name, self._folder = name, folder
         pipeline = self._pipeline("puretalk")
         self.kind = pipeline.destination.destination_type.rpartition(".")[2]
-        if self.kind in ("filesystem", "lancedb", "qdrant", "weaviate", "destination", "dummy"):
+        if self.kind in ("lancedb", "qdrant", "weaviate", "destination", "dummy"):
             raise ConfigurationError(
                 f"the destination {name} is of the type {self.kind}: only those with SQL can be replicated to",
                 action="Name a destination with SQL: docs/engines.md.",
@@ -98,7 +98,9 @@ class Engine:
             pipeline = self._pipeline(dataset)
             schema = dlt.Schema(dataset)
             for relation in here:
-                schema.update_table(new_table(relation.name, write_disposition="append", columns=_hints(relation)))
+                schema.update_table(
+                    new_table(relation.name, write_disposition="append", columns=column_hints(relation))
+                )
             schema._bump_version()  # dlt creates the tables of a finished schema only
             with pipeline._get_destination_clients(schema)[0] as client:
                 client.initialize_storage()
@@ -114,7 +116,7 @@ class Engine:
             dlt.resource(
                 rows,
                 name=relation.incoming_name,
-                columns=_hints(relation),
+                columns=column_hints(relation),
                 write_disposition="replace",
             )
             for relation, rows in tables
@@ -191,7 +193,8 @@ class Engine:
         )
 
 
-def _hints(relation: Relation) -> list[Any]:
+def column_hints(relation: Relation) -> list[Any]:
+    """The columns in the words of dlt."""
     return [
         {"name": column.name, "data_type": column.type, "nullable": column.name not in relation.key}
         for column in relation.columns

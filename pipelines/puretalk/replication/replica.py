@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
+import shlex
 import tempfile
 import time
 import tomllib
@@ -17,14 +19,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import duckdb
 import pyarrow as pa
 
 from puretalk.database import quote_name
-from puretalk.errors import PuretalkError, ReplicaError
-from puretalk.replication.snapshot import OWNER, Part, Parts, Relation, list_relations, open_snapshot, read_parts
+from puretalk.errors import ConfigurationError, PuretalkError, ReplicaError
+from puretalk.replication.snapshot import (
+    OWNER,
+    Part,
+    Parts,
+    Relation,
+    list_relations,
+    open_snapshot,
+    read_batches,
+    read_parts,
+)
+from puretalk.scrubbing import Scrubber
 from puretalk.settings import Settings
 from puretalk.sync.dlt_environment import isolated_dlt
 from puretalk.warehouse.lock import hold_replication_lock
@@ -34,6 +46,8 @@ from puretalk.warehouse.snapshots import SnapshotStore
 _DESCRIPTIONS = ("", "descriptions")
 #: The SQL function that makes JSON fit for PostgreSQL.
 _FIT_JSON = "fit_json"
+#: A setting of dlt whose value is a secret.
+_SECRET_NAME = re.compile("password|secret|token|key|credentials", re.IGNORECASE)
 #: In JSON: an escaped character, a pair of surrogates as one.
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
 
@@ -60,8 +74,10 @@ def replicate(settings: Settings, name: str, *, everything: bool = False) -> Rep
         snapshot = SnapshotStore(settings.data_dir).current()
         if snapshot is None:
             raise ReplicaError("nothing has been published yet", action="Run `puretalk sync` first.")
+        _refuse_foreign_destination(settings)
+        project_dir = settings.project_dir if settings.is_trusted else None
         try:
-            with isolated_dlt(Path(folder), project_dir=settings.project_dir), open_snapshot(snapshot) as connection:
+            with isolated_dlt(Path(folder), project_dir=project_dir), open_snapshot(snapshot) as connection:
                 tables, parts, rows = _replicate(connection, name, Path(folder), everything)
         except (PuretalkError, duckdb.Error):
             raise
@@ -74,7 +90,10 @@ def _replicate(
     connection: duckdb.DuckDBPyConnection, name: str, folder: Path, everything: bool
 ) -> tuple[int, int, int]:
     from puretalk.replication.engine import MARKER, Engine
+    from puretalk.replication.lake import Lake, is_lake, replicate_to_lake
 
+    if is_lake(name):
+        return replicate_to_lake(connection, Lake(name, folder), everything=everything)
     engine = Engine(name, folder)
     relations = list_relations(connection)
     wanted: Parts = {_DESCRIPTIONS: Part(0, hashlib.md5(repr(relations).encode()).hexdigest())}
@@ -102,7 +121,7 @@ def _replicate(
     engine.create([*relations, MARKER])
     engine.load(
         [
-            (MARKER, _read(connection, "SELECT * FROM memory.differing", [])),
+            (MARKER, read_batches(connection, "SELECT * FROM memory.differing", [])),
             *((relation, _rows_of(connection, relation, engine.refuses_nul)) for relation in touched),
         ]
     )
@@ -117,7 +136,7 @@ def _rows_of(connection: duckdb.DuckDBPyConnection, relation: Relation, is_witho
         for column in relation.columns
     )
     part = f"coalesce({OWNER}, '')" if relation.is_by_assistant else "''"
-    return _read(
+    return read_batches(
         connection,
         f"""SELECT {columns} FROM {relation.source} WHERE {part} IN
             (SELECT part FROM memory.differing WHERE relation = ? AND digest IS NOT NULL)""",
@@ -136,38 +155,63 @@ def fit_json(text: str) -> str:
     return _ESCAPE.sub(fit, text) if "\\u" in text else text
 
 
+def _refuse_foreign_destination(settings: Settings) -> None:
+    """Raise ConfigurationError where the folder in which the command was started says where the data go."""
+    for path, content in _project_files(settings):
+        if not settings.is_trusted and content.keys() & {"destination", "credentials"}:
+            raise ConfigurationError(
+                f"{path} sets a destination, and puretalk found that file only because it was started in that folder; "
+                "the data went nowhere",
+                action=f"If you trust that folder: export DLT_PROJECT_DIR={shlex.quote(str(settings.project_dir))}. "
+                "Otherwise start puretalk elsewhere.",
+            )
+
+
+def _project_files(settings: Settings) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The files in which dlt finds a destination, as far as they can be read."""
+    for name in ("secrets.toml", "config.toml"):
+        path = settings.project_dir / ".dlt" / name
+        with contextlib.suppress(OSError, ValueError):
+            yield path, tomllib.loads(path.read_text("utf-8"))
+
+
 def _reason(error: BaseException, settings: Settings) -> str:
     """What the engine said, on one line, without a secret: the innermost cause says it best."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-    text = " ".join(str(error).split()) or type(error).__name__
-    for secret in sorted(_secrets(settings), key=len, reverse=True):
-        text = text.replace(secret, "***")
+    text = Scrubber("", *_secrets(settings)).scrub(str(error)) or type(error).__name__
     return re.sub(r"://[^/@\s]*@", "://***@", text)[:400]
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
-    """Every text that is configured for a destination and may be one."""
+    """Every text that is configured for a destination and may be a secret."""
     for name, value in os.environ.items():
         if "CREDENTIALS" in name or "PASSWORD" in name:
             yield from _passwords(value)
-    with contextlib.suppress(OSError, ValueError):
-        yield from _walk(tomllib.loads((settings.project_dir / ".dlt" / "secrets.toml").read_text("utf-8")))
+        elif name.startswith("ICEBERG_CATALOG__"):  # the value may be JSON
+            with contextlib.suppress(ValueError):
+                yield from _walk(json.loads(value))
+    for _, content in _project_files(settings):
+        yield from _walk(content)
 
 
 def _walk(node: Any, name: str = "") -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
             yield from _walk(value, key)
-    elif isinstance(node, str) and re.search("password|secret|token|key|credentials", name):
+    elif isinstance(node, list):
+        for value in node:
+            yield from _walk(value, name)
+    elif isinstance(node, str) and _SECRET_NAME.search(name):
         yield from _passwords(node)
 
 
 def _passwords(value: str) -> Iterator[str]:
-    """The password in a URL, or the whole value."""
+    """The password in a URL, as it stands there and as it is meant, or the whole value."""
     password = urlsplit(value).password if "://" in value else value
     if password and len(password) > 3:
         yield password
+        yield unquote(password)
 
 
 def _without_nul(column: str, kind: str) -> str:
@@ -177,15 +221,3 @@ def _without_nul(column: str, kind: str) -> str:
     if kind == "json":
         return f"{_FIT_JSON}({column}) AS {column}"
     return column
-
-
-def _read(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[str]) -> Iterator[pa.Table]:
-    """The result, a few thousand rows at a time; an empty one is one table without rows, which makes a table too."""
-    with connection.cursor() as cursor:  # dlt takes rows of several tables by turns
-        reader: pa.RecordBatchReader = cursor.sql(sql, params=parameters).to_arrow_reader(2048)
-        is_empty = True
-        for batch in reader:
-            is_empty = False
-            yield pa.Table.from_batches([batch])
-        if is_empty:
-            yield reader.schema.empty_table()

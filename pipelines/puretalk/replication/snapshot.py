@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from puretalk.catalogue import TABLES
 from puretalk.database import OFFLINE, quote_literal, quote_name
@@ -152,3 +153,15 @@ def read_parts(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Par
     if not relation.is_by_assistant and not parts:
         return {(relation.full_name, ""): Part(0, shape)}
     return parts
+
+
+def read_batches(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[str]) -> Iterator[pa.Table]:
+    """The result, a few thousand rows at a time; an empty one is one table without rows, which makes a table too."""
+    with connection.cursor() as cursor:  # dlt takes rows of several tables by turns
+        reader: pa.RecordBatchReader = cursor.sql(sql, params=parameters).to_arrow_reader(2048)
+        is_empty = True
+        for batch in reader:
+            is_empty = False
+            yield pa.Table.from_batches([batch])
+        if is_empty:
+            yield reader.schema.empty_table()

@@ -17,12 +17,13 @@ from puretalk.catalogue import SYNC_RUNS
 from puretalk.listener import SILENT, Listener
 from puretalk.models.changes import Changes
 from puretalk.privacy.policy import Policy
-from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.settings import ApiSettings, DecisionSettings, check_bounds
 from puretalk.sync.batches import Batch, Loader, StoredAssistants
 from puretalk.sync.clock import find_clock_faults
 from puretalk.sync.deadline import Deadline
 from puretalk.sync.decision import Decision, decide
 from puretalk.sync.destination import Destination
+from puretalk.sync.known import KnownLater
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.spool import Spool
 from puretalk.sync.sync_run import SyncRun, describe_run
@@ -57,7 +58,7 @@ class AccountRead:
     def is_quiet(self) -> bool:
         """Whether the run's own row is all that there is to write: no row, and no table or column that is missing."""
         comparison = self.decision.comparison
-        return not (
+        return self.decision.same_as is not None or not (
             self._bare
             or self.decision.deleted
             or next(comparison.ids_to_load(), None)
@@ -130,11 +131,12 @@ class AccountReader:
     @contextmanager
     def read(self, destination: Destination) -> Iterator[AccountRead]:
         """Read the account against what the destination holds, and decide. Errors: those of `puretalk.errors`."""
+        check_bounds(self._bounds)
         began = time.monotonic()
         newest = destination.latest_moment()
         now = _monotonic_clock(newest)
         started_at = now()
-        known = destination.read_known()
+        known, known_account = KnownLater(destination.read_known), destination.read_account()
         with tempfile.TemporaryFile(dir=self._spool_dir) as file, start_blocking_portal() as portal:
             spool = Spool(file)
 
@@ -151,6 +153,7 @@ class AccountReader:
                         spool,
                         self._bounds,
                         self._options,
+                        known_account=known_account,
                         now=now,
                         listener=self._listener,
                         policy=self._policy,

@@ -22,6 +22,7 @@ from puretalk.endpoints.assistants.flatten import (
     find_deviation,
     flatten_assistant,
     keep_rejected,
+    record_id,
 )
 from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, parse_json
@@ -80,9 +81,10 @@ class Comparison:
     was older than the warehouse's; `drift`: difference from the documentation → ids; `restated`: id → the content
     hash of what the warehouse has with the hash of an earlier release; `unusable`: records of the current walk that
     could not be used, equal ones each; `set_aside`: answers that a later one of this sync replaced or repeated, or that
-    are about another account. So each answer counts once: in `standing`, `older`, `unusable` or `set_aside`. A full
-    refresh believes every answer of the list, older or not, and spools every record. `rewrite`: spool every record,
-    because what the warehouse has was written under another `policy`.
+    are about another account. So each answer counts once: in `standing`, `older`, `unusable` or `set_aside`.
+    `held_key`: ids (empty for a record without one) whose record held the API key. A full refresh believes every answer
+    of the list, older or not, and spools every record. `rewrite`: spool every record, because what the warehouse has
+    was written under another `policy`.
     """
 
     known: Known
@@ -99,6 +101,7 @@ class Comparison:
     restated: dict[str, str] = field(default_factory=dict)
     unusable: int = 0
     set_aside: int = 0
+    held_key: set[str] = field(default_factory=set)
 
     def begin_walk(self) -> None:
         """A walk begins: it shows what could not be used again."""
@@ -110,6 +113,8 @@ class Comparison:
         assistant back to an earlier state."""
         outline = self.known.digests.get(record.digest)
         digest = None
+        if record.held_key:
+            self.held_key.add(_id_of(record.value))
         if outline is None:
             try:
                 outline = flatten_assistant(record.value, self.policy)
@@ -150,6 +155,7 @@ class Comparison:
         self.unusable = 0
         for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared, self.restated):
             found.clear()
+        self.held_key.clear()
 
     def kind(self, assistant_id: str) -> Kind:
         """What happened to an assistant since the warehouse saw it last."""
@@ -293,3 +299,11 @@ class Comparison:
             digest,
             outline.drift,
         )
+
+
+def _id_of(record: JSONValue) -> str:
+    """The id of a record for a message; empty where there is none that can be used."""
+    try:
+        return record_id(record)
+    except RejectedRecordError:
+        return ""

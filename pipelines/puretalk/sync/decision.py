@@ -24,7 +24,7 @@ from puretalk.privacy.policy import Policy
 from puretalk.settings import DecisionSettings
 from puretalk.sync.comparison import Comparison
 from puretalk.sync.deletions import Explained, MissingAssistants, OwnAddresses, is_mass_deletion
-from puretalk.sync.known import Known
+from puretalk.sync.known import Known, KnownAccount
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.spool import Spool
 from puretalk.sync.verdict import Exact, ForeignAccount, HeldBack, Incomplete, Verdict
@@ -45,7 +45,8 @@ class Settlement:
 class Decision:
     """What a sync decided. `deleted`: id → when the deletion was proved (UTC). `is_complete`: the last walk showed
     every assistant exactly once. `settlement`: None where the account could not be settled. `received`: records that
-    came, on pages and from own addresses."""
+    came, on pages and from own addresses. `same_as`: the account as the last sync read it, where it is still that; then
+    nothing was compared."""
 
     comparison: Comparison
     walks: tuple[Walk, ...]
@@ -54,6 +55,7 @@ class Decision:
     is_complete: bool
     settlement: Settlement | None
     received: int
+    same_as: KnownAccount | None = None
 
     @property
     def is_exact(self) -> bool:
@@ -68,6 +70,8 @@ class Decision:
     @property
     def returned(self) -> set[str]:
         """Ids of assistants that the warehouse had as deleted."""
+        if self.same_as is not None:
+            return set()
         known = self.comparison.known.assistants
         return {
             assistant_id
@@ -83,15 +87,17 @@ async def decide(
     bounds: DecisionSettings,
     options: SyncOptions = SyncOptions(),
     *,
+    known_account: KnownAccount | None = None,
     now: Callable[[], datetime],
     listener: Listener = SILENT,
     policy: Policy | None = None,
     rewrite: bool = False,
 ) -> Decision:
-    """Walk the account and decide. Errors of the client pass through: a walk that failed decides nothing. `rewrite`:
-    the warehouse was written under another policy than `policy`."""
-    if options.full_refresh:
-        known = replace(known, digests={})  # every record is read again
+    """Walk the account and decide. `known_account`: what the last sync read, if `known` is what it left. `rewrite`: the
+    warehouse was written under another policy than `policy`. Errors of the client pass through: a walk that failed
+    decides nothing."""
+    if options.full_refresh:  # every record is read again
+        known, known_account = Known(known.assistants, known.users, known.voices, known.rejected), None
     comparison = Comparison(known, spool, full_refresh=options.full_refresh, policy=policy, rewrite=rewrite)
     addresses = OwnAddresses(client)
     missing_assistants = MissingAssistants(addresses, now)
@@ -108,9 +114,19 @@ async def decide(
         size_before = walks[-1].page_size if walks else None
         comparison.begin_walk()
         walk = await walk_pages(
-            client, ENDPOINT, comparison.observe, known=known.digests, other_than=size_before, listener=listener
+            client,
+            ENDPOINT,
+            comparison.observe,
+            known=known,
+            known_pages=known_account.pages if known_account and not walks else {},
+            other_than=size_before,
+            listener=listener,
         )
         walks.append(walk)
+        if walk.is_known:
+            _log.info("verdict: exact, nothing changed")
+            settlement = Settlement(began_at, now())
+            return Decision(comparison, (walk,), {}, Exact(), True, settlement, walk.records, known_account)
         is_complete = walk.is_complete
         if not options.accept_deletions and _is_foreign(comparison):
             verdict = ForeignAccount(known.live)
@@ -123,7 +139,7 @@ async def decide(
             break
         explained = await missing_assistants.explain(missing, walk)
         for record, received_at in explained.found:
-            comparison.observe(Record.of(record), received_at)
+            comparison.observe(record, received_at)
         found += len(explained.found)
         deleted |= explained.deleted
         if missing:
@@ -182,7 +198,7 @@ async def _ask_about_older(
     deleted: dict[str, datetime] = {}
     for assistant_id, answer in (await addresses.ask(comparison.older, controls=walk.ids)).items():
         if answer.status == "found" and answer.record is not None:
-            comparison.observe(Record.of(answer.record), now(), is_confirmed=True)
+            comparison.observe(Record.of(answer.record, held_key=answer.held_key), now(), is_confirmed=True)
             confirmed += 1
         elif answer.status == "missing":
             deleted[assistant_id] = now()

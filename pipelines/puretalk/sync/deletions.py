@@ -17,10 +17,10 @@ from datetime import datetime
 from heapq import nsmallest
 
 from puretalk.api.client import ApiClient
+from puretalk.api.pages import Record
 from puretalk.api.records import Answer, fetch_record
 from puretalk.api.walk import Walk
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
-from puretalk.json_values import JSONObject
 from puretalk.settings import DecisionSettings
 
 #: Complete walks that must miss an assistant whose own address gives no clear answer.
@@ -47,7 +47,7 @@ class Explained:
     """What became of missing assistants: `found` are records that their own address showed, with the time; `deleted`
     says when each deletion was proved (UTC); `unclear` are ids that nothing could explain yet."""
 
-    found: list[tuple[JSONObject, datetime]] = field(default_factory=list)
+    found: list[tuple[Record, datetime]] = field(default_factory=list)
     deleted: dict[str, datetime] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)
 
@@ -114,7 +114,7 @@ class MissingAssistants:
         explained = Explained()
         for assistant_id, answer in answers.items():
             if answer.status == "found" and answer.record is not None:
-                explained.found.append((answer.record, self._now()))
+                explained.found.append((Record.of(answer.record, held_key=answer.held_key), self._now()))
             elif answer.status == "unclear" and self._missed[assistant_id] < _WALKS_WITHOUT_IT:
                 explained.unclear.add(assistant_id)
             else:

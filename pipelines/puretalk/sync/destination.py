@@ -19,7 +19,8 @@ from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS,
 from puretalk.privacy.policy import Policy
 from puretalk.schema import STORAGE_SCHEMA, Row, Table
 from puretalk.sync.digests import read_digests
-from puretalk.sync.known import Known, KnownAssistant
+from puretalk.sync.known import Known, KnownAccount, KnownAssistant
+from puretalk.sync.page_digests import read_account
 from puretalk.sync.sync_run import SyncRun
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class Destination(ABC):
             voices=dict(self._select(VOICES, "voice_id, content_hash")),
             rejected=frozenset(row[0] for row in self._select(REJECTED_RECORDS, "record_hash")),
         )
+
+    def read_account(self) -> KnownAccount | None:
+        """The account as the last sync read it, where the destination remembers that."""
+        return None
 
     def read_assistants(self, assistant_ids: list[str]) -> Iterator[Row]:
         """Rows of `assistants` as they are stored, JSON as text."""
@@ -159,6 +164,10 @@ class WorkFileDestination(Destination):
 
     def read_known(self) -> Known:
         return replace(super().read_known(), digests=read_digests(self.connection, self._policy))
+
+    def read_account(self) -> KnownAccount | None:
+        # A table or column that is missing has to be written, whatever the account says.
+        return None if self.bare_tables() or self._policy is not None else read_account(self.connection)
 
     def add_run(self, run: SyncRun) -> None:
         """Add the run's own row, where a run has nothing else to write."""

@@ -23,17 +23,19 @@ from puretalk.release import VERSION
 from puretalk.schema import INTERNAL_SCHEMA
 from puretalk.sync.comparison import Standing
 
-_DIGESTS = f"{INTERNAL_SCHEMA}.record_digests"
+#: A row: an assistant, with the digest of its record.
+DIGESTS_TABLE = f"{INTERNAL_SCHEMA}.record_digests"
 _SHARED = f"{INTERNAL_SCHEMA}.shared_objects"
-_READ_BY = f"{VERSION} {CURRENT.tables}.{CURRENT.flattening}.{CURRENT.content_hash}"
+#: Who may use what is written now: the same release, with the same rules.
+READ_BY = f"{VERSION} {CURRENT.tables}.{CURRENT.flattening}.{CURRENT.content_hash}"
 
 _CREATE = f"""
 CREATE SCHEMA IF NOT EXISTS {INTERNAL_SCHEMA};
-CREATE TABLE IF NOT EXISTS {_DIGESTS} (
+CREATE TABLE IF NOT EXISTS {DIGESTS_TABLE} (
     assistant_id VARCHAR, digest BLOB, read_by VARCHAR, updated_at TIMESTAMP, content_hash VARCHAR,
     user_hash VARCHAR, voice_hash VARCHAR, drift VARCHAR
 );
-COMMENT ON TABLE {_DIGESTS} IS 'One row: an assistant, with the SHA-256 of its record and what was read from it.';
+COMMENT ON TABLE {DIGESTS_TABLE} IS 'One row: an assistant, with the SHA-256 of its record and what was read from it.';
 CREATE TABLE IF NOT EXISTS {_SHARED} (content_hash VARCHAR, table_name VARCHAR, value VARCHAR, key VARCHAR);
 ALTER TABLE {_SHARED} ADD COLUMN IF NOT EXISTS key VARCHAR;
 COMMENT ON TABLE {_SHARED} IS 'One row: a user or voice as records show it.';
@@ -66,7 +68,7 @@ def _key(digest: bytes, policy: Policy | None) -> bytes:
 
 def _read_by(policy: Policy | None) -> str:
     """Who can use what was read: this release, under this policy."""
-    return _READ_BY if policy is None else f"{_READ_BY} {policy.fingerprint}"
+    return READ_BY if policy is None else f"{READ_BY} {policy.fingerprint}"
 
 
 def read_digests(connection: duckdb.DuckDBPyConnection, policy: Policy | None = None) -> Mapping[bytes, Outline]:
@@ -74,7 +76,7 @@ def read_digests(connection: duckdb.DuckDBPyConnection, policy: Policy | None = 
     there = connection.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
     ).fetchall()
-    if not {(_DIGESTS,), (_SHARED,)} <= {*there}:
+    if not {(DIGESTS_TABLE,), (_SHARED,)} <= {*there}:
         return {}
     users: dict[str | None, Shared | None] = {None: None}
     voices = dict(users)
@@ -83,7 +85,7 @@ def read_digests(connection: duckdb.DuckDBPyConnection, policy: Policy | None = 
         if found is not None:
             (users if table_name == USERS.name else voices)[content_hash] = found
     rows = connection.execute(
-        f"SELECT * EXCLUDE read_by FROM {_DIGESTS} WHERE read_by = ?", [_read_by(policy)]
+        f"SELECT * EXCLUDE read_by FROM {DIGESTS_TABLE} WHERE read_by = ?", [_read_by(policy)]
     ).fetchall()
     outlines = {
         digest: Outline(
@@ -122,15 +124,15 @@ def write_digests(
     for statement in filter(str.strip, _CREATE.split(";\n")):
         connection.execute(statement)
     connection.begin()
-    connection.execute(f"DELETE FROM {_DIGESTS} WHERE read_by <> ?", [_read_by(policy)])
+    connection.execute(f"DELETE FROM {DIGESTS_TABLE} WHERE read_by <> ?", [_read_by(policy)])
     connection.execute(f"DELETE FROM {_SHARED} WHERE key IS NULL")
     for some in _groups(fresh):
         connection.execute(
-            f"DELETE FROM {_DIGESTS} WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))",
+            f"DELETE FROM {DIGESTS_TABLE} WHERE assistant_id IN (SELECT unnest(?::VARCHAR[]))",
             [[assistant_id for assistant_id, _ in some]],
         )
         connection.execute(
-            f"INSERT INTO {_DIGESTS} SELECT unnest(?::VARCHAR[]), unnest(?::BLOB[]), ?, unnest(?::TIMESTAMP[]), "
+            f"INSERT INTO {DIGESTS_TABLE} SELECT unnest(?::VARCHAR[]), unnest(?::BLOB[]), ?, unnest(?::TIMESTAMP[]), "
             "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
             [
                 [assistant_id for assistant_id, _ in some],
@@ -156,7 +158,7 @@ def write_digests(
     for table, column in ((USERS, "user_hash"), (VOICES, "voice_hash")):
         connection.execute(
             f"DELETE FROM {_SHARED} WHERE table_name = ? "
-            f"AND content_hash NOT IN (SELECT {column} FROM {_DIGESTS} WHERE {column} IS NOT NULL)",
+            f"AND content_hash NOT IN (SELECT {column} FROM {DIGESTS_TABLE} WHERE {column} IS NOT NULL)",
             [table.name],
         )
     connection.commit()

@@ -22,13 +22,14 @@ from puretalk.listener import SILENT, Listener, Step, StepTimer
 from puretalk.privacy.installation import read_policy
 from puretalk.privacy.policy import Policy
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
-from puretalk.settings import Settings
+from puretalk.settings import KEY_PLACES, Settings
 from puretalk.sync.account import AccountReader
 from puretalk.sync.deadline import Deadline
 from puretalk.sync.destination import WorkFileDestination
 from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
 from puretalk.sync.options import SyncOptions
+from puretalk.sync.page_digests import write_account
 from puretalk.sync.sync_run import SyncRun, parse_drift
 from puretalk.sync.verdict import Verdict
 from puretalk.warehouse.disk_errors import disk_errors
@@ -77,8 +78,7 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
     if not settings.api.api_key:
         raise ConfigurationError(
             "there is no API key",
-            action="Set PURETALK_API_KEY, or api_key in .dlt/secrets.toml (see .dlt/secrets.example.toml). "
-            "To try without one: `puretalk sync --demo`.",
+            action=f"Set {KEY_PLACES}. To try without one: `puretalk sync --demo`.",
         )
     models_dir = settings.locate(settings.models_dir)
     if models_dir is not None and not models_dir.is_dir():  # better said now than after the whole account was read
@@ -259,6 +259,7 @@ def _load(
 
                 restate_newest(work.connection, comparison.read_again())
             write_digests(work.connection, comparison.standing, policy)
+            write_account(work.connection, account.decision, policy)
             return _Loaded(run, account.decision.verdict, account.changes, account.clock_faults)
     except Exception as error:
         cause = _find_cause(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -12,6 +13,7 @@ from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.errors import CheckFailedError
 from puretalk.json_values import canonical_json
 from puretalk.schema import Row
+from puretalk.scrubbing import HIDDEN
 from puretalk.sync.decision import Decision
 
 
@@ -88,17 +90,22 @@ def describe_run(
 ) -> SyncRun:
     """The record of the sync that made this decision; `versions` and `rows_loaded` are what it wrote. Raises
     CheckFailedError where a record that came is not accounted for, or is twice."""
-    comparison, verdict = decision.comparison, decision.verdict
-    kinds = comparison.kinds()
-    shared = [shared.table for shared in comparison.changed_shared()]
+    comparison, verdict, same_as = decision.comparison, decision.verdict, decision.same_as
     walk = decision.walks[-1]
+    drift: Mapping[str, int]
+    if same_as is None:
+        kinds, drift = comparison.kinds(), {name: len(ids) for name, ids in comparison.drift.items()}
+        shared = [shared.table for shared in comparison.changed_shared()]
+        rejected_new = len(comparison.rejected.keys() - comparison.known.rejected)
+    else:
+        kinds, drift, shared, rejected_new = Counter({"unchanged": walk.records}), same_as.drift, [], 0
     run = SyncRun(
         run_id=f"{started_at:%Y%m%dT%H%M%S}.{started_at.microsecond:06d}Z-{secrets.token_hex(3)}",
         started_at=started_at,
         finished_at=finished_at,
         pages=decision.pages,
         received=decision.received,
-        seen=len(walk.ids),
+        seen=len(walk.ids) if same_as is None else walk.records,
         api_count=walk.counts[-1] if walk.counts else None,
         new=kinds["new"],
         changed=kinds["changed"],
@@ -109,7 +116,7 @@ def describe_run(
         returned=len(decision.returned),
         held=len(verdict.held),
         rejected=comparison.unusable,
-        rejected_new=len(comparison.rejected.keys() - comparison.known.rejected),
+        rejected_new=rejected_new,
         set_aside=comparison.set_aside,
         users_changed=shared.count(USERS),
         voices_changed=shared.count(VOICES),
@@ -123,8 +130,8 @@ def describe_run(
         settled_until=decision.settlement.ended_at if decision.settlement else None,
         is_exact=decision.is_exact,
         walk_seconds=round(walk_seconds, 3),
-        drift={name: len(ids) for name, ids in comparison.drift.items()},
-        notes=verdict.notes,
+        drift=drift,
+        notes=(*verdict.notes, *_note_of_key(comparison.held_key)),
     )
     accounted = run.new + run.changed + run.silent + run.unchanged + run.older + run.rejected + run.set_aside
     if accounted != run.received:
@@ -133,3 +140,14 @@ def describe_run(
             action="Run again with -v, and report what it prints: this is an error in puretalk.",
         )
     return run
+
+
+def _note_of_key(ids: set[str]) -> tuple[str, ...]:
+    """What a person must know where records hold the API key: their texts are as public as PureTalk's."""
+    if not ids:
+        return ()
+    named = ", ".join(sorted(ids - {""})[:3]) or "without a usable id"
+    return (
+        f"{len(ids)} records hold the API key ({named}): it is stored as {HIDDEN}. Whoever reads them at PureTalk has "
+        "it: make a new key there, and take this one out of the texts",
+    )

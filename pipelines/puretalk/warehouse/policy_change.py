@@ -34,7 +34,7 @@ from puretalk.warehouse.stored_tables import read_columns, relation_of
 _Any = TypeVar("_Any")
 _AT_ONCE = 1_000
 #: Tables that tell what was read from records; the sync that follows reads them all again.
-_REMEMBERED = ("record_digests", "shared_objects")
+_REMEMBERED = ("page_digests", "record_digests", "shared_objects")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""Lakes in a folder, read back without DuckDB and without dlt: `Lake("delta", folder).frames("puretalk.voices")`.
+
+deltalake, pyiceberg and Polars are no part of the base install: `make .venv/lake/ready`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+PACKAGES = Path(sys.prefix) / "lake"
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake of dlt's destination `filesystem` in `folder`; an Iceberg catalog in SQLite lies in it."""
+
+    table_format: str
+    folder: Path
+
+    def configure(self, environment: pytest.MonkeyPatch, name: str = "ENGINE") -> None:
+        """Make it the destination NAME."""
+        environment.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")  # it asks for another package to be faster
+        for variable, value in self.variables(name).items():
+            environment.setenv(variable, value)
+        if str(PACKAGES) not in sys.path:
+            assert (PACKAGES / "ready").exists(), "deltalake is not there: run `make .venv/lake/ready`"
+            sys.path.append(str(PACKAGES))
+
+    def variables(self, name: str = "ENGINE") -> dict[str, str]:
+        """The variables that configure it."""
+        self.folder.mkdir(exist_ok=True)
+        return {
+            f"DESTINATION__{name}__DESTINATION_TYPE": "filesystem",
+            f"DESTINATION__{name}__BUCKET_URL": str(self.folder),
+            f"DESTINATION__{name}__TABLE_FORMAT": self.table_format,
+            "ICEBERG_CATALOG__ICEBERG_CATALOG_TYPE": "sql",
+            "ICEBERG_CATALOG__ICEBERG_CATALOG_CONFIG": json.dumps({"type": "sql"} | self._catalog_options),
+        }
+
+    @property
+    def _catalog_options(self) -> dict[str, str]:
+        return {"uri": f"sqlite:///{self.folder}/catalog.db", "warehouse": f"file://{self.folder}"}
+
+    def catalog(self) -> Any:
+        """The Iceberg catalog."""
+        from pyiceberg.catalog.sql import SqlCatalog
+
+        return SqlCatalog("default", **self._catalog_options)
+
+    def table(self, full_name: str) -> Any:
+        """A table as its own library opens it: a DeltaTable, or a table of pyiceberg."""
+        if self.table_format == "delta":
+            from deltalake import DeltaTable
+
+            return DeltaTable(self.folder / full_name.replace(".", "/"))
+        return self.catalog().load_table(full_name)
+
+    def files(self, full_name: str) -> list[Path]:
+        """The Parquet files that a table consists of now."""
+        table = self.table(full_name)
+        if self.table_format == "delta":
+            return [Path(uri.removeprefix("file://")) for uri in table.file_uris()]
+        return [Path(task.file.file_path.removeprefix("file://")) for task in table.scan().plan_files()]
+
+    def with_polars(self, full_name: str) -> list[tuple[Any, ...]]:
+        """The rows as Polars reads them."""
+        import polars
+
+        table = self.table(full_name)
+        frame = polars.read_delta(table) if self.table_format == "delta" else polars.scan_iceberg(table).collect()
+        return [*frame.rows()]
+
+    def with_pandas(self, full_name: str) -> list[tuple[Any, ...]]:
+        """The rows as pandas reads them."""
+        table = self.table(full_name)
+        if self.table_format == "delta":
+            frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+        else:
+            frame = table.scan().to_arrow().to_pandas(types_mapper=pd.ArrowDtype)
+        return [tuple(row.values()) for row in pa.Table.from_pandas(frame, preserve_index=False).to_pylist()]
