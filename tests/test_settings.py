@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from puretalk.api.client import ApiClient
 from puretalk.cli.commands import main
@@ -126,6 +127,14 @@ def test_every_number_has_bounds_around_its_default_and_the_docs_state_them() ->
             assert setting.minimum is setting.maximum is None, setting.name
 
 
+@pytest.mark.parametrize("typed", ["nan", "inf", "-1", "1e300", "soon"])
+@pytest.mark.parametrize("option", [("sync", "--wait"), ("mcp", "--max-seconds")])
+def test_seconds_that_a_person_types_have_bounds(option: tuple[str, str], typed: str) -> None:
+    ended = CliRunner().invoke(main, [*option, typed])
+    assert ended.exit_code == 2
+    assert f"Invalid value for '{option[1]}'" in ended.stderr
+
+
 def test_numbers_that_a_program_gives_have_the_same_bounds() -> None:
     with pytest.raises(ConfigurationError, match="window must be from 1 to 64, not 100000"):
         ApiClient(ApiSettings("a-key", window=100_000))
@@ -205,7 +214,7 @@ def test_the_dlt_source_passes_every_setting_on(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(source, "AccountReader", listen)
     groups = {
         group: {
-            setting.name: setting.default + 1
+            setting.name: setting.default + ("x" if isinstance(setting.default, str) else 1)
             for setting in SETTINGS
             if setting.group == group and setting.name not in ("api_key", "base_url")
         }

@@ -67,6 +67,19 @@ class ApiSettings:
         300.0, "seconds that all retries of one request may take together", SOURCE_SECTION, minimum=0, maximum=86_400
     )
     max_attempts: int = _setting(8, "most attempts at one request", SOURCE_SECTION, minimum=1, maximum=1000)
+    max_body: int = _setting(
+        33554432,
+        "most bytes of one answer, unpacked (32 MiB); more end the run",
+        SOURCE_SECTION,
+        minimum=65536,
+        maximum=2**30,
+    )
+    ca_bundle: str = _setting(
+        "",
+        "PEM file of a private certificate authority, trusted besides the public ones",
+        SOURCE_SECTION,
+        is_guarded=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,12 @@ class DecisionSettings:
         SOURCE_SECTION,
         minimum=1,
         maximum=100,
+    )
+    max_pages: int = _setting(
+        100000, "most pages in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=100_000_000
+    )
+    max_records: int = _setting(
+        1000000, "most records in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=1_000_000_000
     )
     deletion_cap_share: float = _setting(
         0.5,
@@ -376,6 +395,8 @@ def _apply(given: dict[str, _Given], project_dir: Path, is_trusted: bool, *, wit
             values[setting.name] = value
     own = groups.pop("")
     own["data_dir"] = (project_dir / Path(own.get("data_dir", "data")).expanduser()).absolute()
+    if groups["api"].get("ca_bundle"):
+        groups["api"]["ca_bundle"] = str(project_dir / Path(groups["api"]["ca_bundle"]).expanduser())
     if any(character in str(own["data_dir"]) for character in "%'?=\\") or not str(own["data_dir"]).isprintable():
         raise ConfigurationError(f"data_dir {str(own['data_dir'])!r} holds a character that dlt cannot write SQL with")
     empty = Settings(project_dir)

@@ -297,7 +297,10 @@ found as (
         'no_variables_declared' as rule,
         'variables' as place,
         '' as evidence,
-        case when length(mentions) > 80 then left(mentions, 79) || '…' else mentions end as excerpt,
+        case
+            when length(mentions) > 80 then regexp_replace(left(mentions, 79), ', [^,]*$', '') || ', …'
+            else mentions
+        end as excerpt,
         [
             {'field': 'variables', 'state': 'blank', 'text': ''},
             {'field': first_field, 'state': 'contains', 'text': first_variable}
@@ -393,7 +396,11 @@ found as (
         'recording_without_notice' as rule,
         'begin_message' as place,
         '' as evidence,
-        nullif(left(trim(begin_message), 80), '') as excerpt,
+        case
+            when length(trim(begin_message)) > 80
+                then regexp_replace(left(trim(begin_message), 80), '\s+\S*$', '') || '…'
+            else nullif(trim(begin_message), '')
+        end as excerpt,
         [
             {'field': 'call_recording_enabled', 'state': 'same', 'text': ''},
             {'field': 'begin_message', 'state': 'same', 'text': ''}

@@ -41,6 +41,20 @@ def test_nothing_that_a_terminal_obeys_is_left_and_nothing_else_is_changed(text:
 _TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
+def test_each_character_that_a_terminal_obeys_is_escaped() -> None:
+    codes = [*range(0x3000), *range(0xD800, 0xE000), *range(0xFE00, 0x10000), *range(0xE0000, 0xE0080)]
+    obeyed = [
+        chr(code)
+        for code in codes
+        if unicodedata.category(chr(code)) in ("Cc", "Zl", "Zp", "Cs")
+        or unicodedata.bidirectional(chr(code)) in _TURNING
+        or chr(code) in "\u200e\u200f\u061c\u200b\u2060\ufeff\xad\U000e0041"
+    ]
+    assert len(obeyed) > 2100
+    assert [character for character in obeyed if not re.fullmatch(r"\\[\w]+", escape_line(character), re.ASCII)] == []
+    assert {character for character in obeyed if escape_text(character) == character} == {"\n", "\t"}
+
+
 @pytest.mark.parametrize("text", ["Zahnärzte & 東京 🏳️‍🌈 👩‍⚕️ می‌خواهم", "a\\nb", "tab"])
 def test_words_of_all_languages_stay_as_they_are(text: str) -> None:
     assert escape_line(text) == escape_text(text) == text
@@ -124,6 +138,8 @@ LINES = [
     ("changes", "--since", "2020-01-01", "--format", "json"),
     ("status",),
     ("rollback", HOSTILE),
+    ("query", "SELECT 1", "--out", f"{HOSTILE.splitlines()[0]}.unknown"),
+    (f"--{HOSTILE.splitlines()[0]}",),
     ("build", "--plan", "-v"),
 ]
 #: Texts of several lines, and a table whose cells may have several.

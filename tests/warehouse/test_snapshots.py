@@ -23,7 +23,8 @@ from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import Listener, Step
 from puretalk.settings import RetentionSettings, StorageSettings
 from puretalk.warehouse import work_file as warehouse_module
-from puretalk.warehouse.snapshots import Snapshot, choose_snapshots, copy_file
+from puretalk.warehouse.copies import copy_file
+from puretalk.warehouse.retention import Snapshot, choose_snapshots
 from puretalk.warehouse.work_file import Warehouse, WorkFile
 
 pytestmark = pytest.mark.slow

@@ -18,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from puretalk.api.body import BYTES_PER_VALUE, has_more_values
 from puretalk.api.retries import Lane, PassingError, Retries, parse_http_date, parse_retry_after
-from puretalk.api.transport import Reply, Transport
+from puretalk.api.transport import TOO_LARGE, Reply, Transport
 from puretalk.api.window import Window
 from puretalk.errors import ApiChangedError, KeyRejectedError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError
@@ -52,6 +53,8 @@ class ApiClient:
             settings.base_url,
             timeout=settings.timeout,
             deadline=max(settings.timeout, settings.retry_budget),
+            max_body=settings.max_body,
+            ca_bundle=settings.ca_bundle,
             connections=settings.window,
             now=now,
         )
@@ -170,6 +173,12 @@ class ApiClient:
         raise ApiChangedError(f"{reply.address} answered {said}")
 
     def _read(self, reply: Reply, read: Callable[[bytes], T]) -> T:
+        if has_more_values(reply.body, self.settings.max_body // BYTES_PER_VALUE):
+            raise ApiChangedError(
+                f"{reply.address} answered more than {self.settings.max_body // BYTES_PER_VALUE:,} values "
+                f"(max_body / {BYTES_PER_VALUE}): {self.describe(reply)}",
+                action=TOO_LARGE,
+            )
         try:
             return read(reply.body)
         except NotJSONError as error:

@@ -27,9 +27,12 @@ from puretalk.privacy.policy import Policy, read_treatments
 from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.run import build_work_file
+from puretalk.warehouse.adoption import ASIDE_NAME
+from puretalk.warehouse.copies import copy_file
 from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import hold_lock
-from puretalk.warehouse.snapshots import PUBLISHED_NAME, Snapshot, copy_file
+from puretalk.warehouse.retention import Snapshot
+from puretalk.warehouse.snapshots import PUBLISHED_NAME
 from puretalk.warehouse.work_file import Warehouse, WorkFile, open_warehouse
 
 
@@ -64,7 +67,7 @@ def _forget(
 ) -> Forgetting:
     data_dir = settings.data_dir
     snapshots = warehouse.snapshots.list_snapshots()
-    failed = sorted((data_dir / "failed").glob("*.duckdb"))
+    failed = sorted([*(data_dir / "failed").glob("*.duckdb"), *(data_dir / ASIDE_NAME).rglob("*.duckdb")])
     secret = read_secret(data_dir, settings.privacy.privacy_secret)
     policy = Policy(read_treatments(settings.privacy.treatments), secret)
     wanted = find_wanted(said, [*(each.path for each in snapshots), *failed], policy)
@@ -81,7 +84,7 @@ def _forget(
     for path in failed:
         listener.on_step(Step.FORGET)
         changed = _clean_failed(path, work, warehouse, erasure)
-        touched += [f"failed/{path.name}: {changed}"] if changed else []
+        touched += [f"{path.relative_to(data_dir)}: {changed}"] if changed else []
     current = next((each for each in snapshots if each.is_current), None)
     for snapshot in reversed(snapshots):
         listener.on_step(Step.FORGET)
@@ -110,6 +113,9 @@ def _clean_failed(path: Path, work: WorkFile, warehouse: Warehouse, erasure: Era
 
 
 def _clean_kept(snapshot: Snapshot, work: WorkFile, warehouse: Warehouse, erasure: Erasure) -> str | None:
+    if not warehouse.snapshots.is_intact(snapshot.path):  # a new seal would say that it is
+        warehouse.snapshots.remove(snapshot)
+        return "removed, because it is damaged"
     snapshot_id = warehouse.snapshots.next_id(snapshot)
     try:
         fresh, values = _clean_copy(snapshot.path, work, warehouse, erasure, snapshot_id)

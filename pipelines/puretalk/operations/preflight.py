@@ -18,6 +18,7 @@ from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseE
 from puretalk.models.withheld import find_withheld
 from puretalk.privacy.policy import Policy, read_treatments
 from puretalk.settings import KEY_PLACES, SETTINGS, Settings, setting_value
+from puretalk.sync.drift import name_some
 from puretalk.warehouse.work_file import open_warehouse
 
 #: Seconds for which the preflight retries a request; fewer than in a sync, because a person is waiting.
@@ -74,17 +75,18 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
     unusable = 0
     with_key = sum(record.held_key for record in page.records)
     for record in page.records:
+        if record.flaw:
+            unusable += 1
+            continue
         try:
             drift.update(flatten_assistant(record.value, policy).drift)
         except RejectedRecordError:
             unusable += 1
     answer = f"answers as documented: {page.count} assistants, {len(page.records)} on the first page"
     if drift or unusable or with_key:
-        details = [
-            *sorted(drift),
-            *([f"{unusable} records without a usable id"] if unusable else []),
-            *([f"{with_key} records that hold the API key, which is left out"] if with_key else []),
-        ]
+        details = [*([name_some(sorted(drift))] if drift else [])]
+        details += [f"{unusable} records that cannot be used"] if unusable else []
+        details += [f"{with_key} records that hold the API key, which is left out"] if with_key else []
         answer = f"answers, with differences that a sync will keep and report: {', '.join(details)}"
     yield PreflightResult("endpoint", answer)
 

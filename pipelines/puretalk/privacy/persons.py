@@ -103,9 +103,15 @@ def replace_texts(value: JSONValue, find: re.Pattern[str] | None, policy: Policy
     if isinstance(value, str):
         return replace_text(value, find, policy)
     if isinstance(value, list):
-        return [replace_texts(each, find, policy) for each in value]
+        items: list[JSONValue] = []
+        for each in value:  # no comprehension: records may be nested deeply
+            items.append(replace_texts(each, find, policy))
+        return items
     if isinstance(value, dict):
-        return {replace_text(name, find, policy): replace_texts(each, find, policy) for name, each in value.items()}
+        cleaned: JSONObject = {}
+        for name, each in value.items():
+            cleaned[replace_text(name, find, policy)] = replace_texts(each, find, policy)
+        return cleaned
     return value
 
 

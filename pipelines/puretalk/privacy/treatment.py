@@ -53,10 +53,13 @@ _SHORTEST = 3
 
 
 def treat_record(record: JSONValue, policy: Policy) -> JSONValue:
-    """A record as the policy lets it be stored. The record may be any JSON value."""
+    """A record as the policy lets it be stored. The record may be any JSON value; the text of one that cannot be read
+    is dropped whole, because nobody can tell what it holds."""
+    if isinstance(record, str):
+        return DROPPED
     if not isinstance(record, dict):
         return _Texts(policy, {}).treat(record)
-    treated = _Texts(policy, _own_values(record, policy)).treat_object(record, None)
+    treated = _Texts(policy, _own_values(record, policy)).treat_object(record)
     _keep_id(record, treated, "assistant_id")
     voice, treated_voice = record.get("voice"), treated.get("voice")
     if isinstance(voice, dict) and isinstance(treated_voice, dict):
@@ -66,7 +69,7 @@ def treat_record(record: JSONValue, policy: Policy) -> JSONValue:
 
 def treat_config(config: JSONObject, policy: Policy, owner: JSONValue) -> JSONObject:
     """A stored configuration as the policy lets it be stored; `owner` is the user whose id it holds."""
-    treated = _Texts(policy, _own_values({**config, "user": owner}, policy)).treat_object(config, None)
+    treated = _Texts(policy, _own_values({**config, "user": owner}, policy)).treat_object(config)
     for name in ("assistant_id", "user_id", "voice_id"):
         _keep_id(config, treated, name)
     return treated
@@ -160,31 +163,37 @@ class _Texts:
         self._hides = {group: policy.of(group) != "keep" for group in ("emails", "phone_numbers")}
 
     def treat(self, value: JSONValue, group: Group | None = None, treatment: Treatment = "keep") -> JSONValue:
-        """A value of any kind. `group`: what its texts are."""
+        """A value of any kind. `group`: what its texts are. One call a level: records may be nested deeply."""
         if isinstance(value, str):
             return self._treat_text(value) if group is None else treat_whole(value, group, treatment, self._policy)
         if isinstance(value, list):
-            return [self.treat(each, group, treatment) for each in value]
+            items: list[JSONValue] = []
+            for each in value:
+                items.append(self.treat(each, group, treatment))
+            return items
         if isinstance(value, dict):
-            return self.treat_object(value, group if group in _WHOLE else None, treatment)
+            inherited = group if group in _WHOLE else None
+            treated: JSONObject = {}
+            for name, each in value.items():
+                kept = self._treat_text(name)
+                while kept in treated or (kept != name and kept in value):  # two names may become equal
+                    kept += "_"
+                if name in _PERSONS:
+                    treated[kept] = self.treat_person(each)
+                    continue
+                found = find_group(name)
+                found_treatment: Treatment = self._policy.of(found) if found else "keep"
+                if found_treatment == "keep":
+                    found, found_treatment = inherited, treatment
+                treated[kept] = self.treat(each, found, found_treatment)
+            return treated
         if group is not None and group not in ("prompts", "begin_messages") and type(value) in (int, float):
             return treat_whole(canonical_json(value), group, treatment, self._policy)
         return value
 
-    def treat_object(self, value: JSONObject, group: Group | None, treatment: Treatment = "keep") -> JSONObject:
-        treated: JSONObject = {}
-        for name, each in value.items():
-            kept = self._treat_text(name)
-            while kept in treated or (kept != name and kept in value):  # two names may become equal
-                kept += "_"
-            if name in _PERSONS:
-                treated[kept] = self.treat_person(each)
-                continue
-            found = find_group(name)
-            found_treatment: Treatment = self._policy.of(found) if found else "keep"
-            if found_treatment == "keep":
-                found, found_treatment = group, treatment
-            treated[kept] = self.treat(each, found, found_treatment)
+    def treat_object(self, value: JSONObject) -> JSONObject:
+        treated = self.treat(value)
+        assert isinstance(treated, dict)
         return treated
 
     def treat_person(self, value: JSONValue) -> JSONValue:

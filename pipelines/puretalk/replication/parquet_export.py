@@ -32,9 +32,10 @@ from puretalk.errors import ConfigurationError, WarehouseBusyError, WarehouseErr
 from puretalk.replication.snapshot import DATASETS, SNAPSHOT_INFO, open_snapshot
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
 from puretalk.settings import Settings
+from puretalk.warehouse.copies import sync_file, sync_folder
 from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import is_in_data_dir, try_lock
-from puretalk.warehouse.snapshots import SnapshotStore, sync_file, sync_folder
+from puretalk.warehouse.snapshots import SnapshotStore
 
 #: A set that was replaced longer ago is removed, unless it is the set before the current one.
 KEPT_FOR: Final = timedelta(hours=1)

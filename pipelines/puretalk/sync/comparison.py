@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from puretalk.api.pages import Record
+from puretalk.api.splitting import Record
 from puretalk.endpoints.assistants.flatten import (
     Flattened,
     Outline,
@@ -80,11 +80,11 @@ class Comparison:
     `standing`: id → the answer that is believed; `news`: id → its observations, oldest first; `older`: ids whose answer
     was older than the warehouse's; `drift`: difference from the documentation → ids; `restated`: id → the content
     hash of what the warehouse has with the hash of an earlier release; `unusable`: records of the current walk that
-    could not be used, equal ones each; `set_aside`: answers that a later one of this sync replaced or repeated, or that
-    are about another account. So each answer counts once: in `standing`, `older`, `unusable` or `set_aside`.
-    `held_key`: ids (empty for a record without one) whose record held the API key. A full refresh believes every answer
-    of the list, older or not, and spools every record. `rewrite`: spool every record, because what the warehouse has
-    was written under another `policy`.
+    could not be used, equal ones each; `unreadable`: ids of those that cannot even be read; `set_aside`: answers that a
+    later one of this sync replaced or repeated, or that are about another account. So each answer counts once: in
+    `standing`, `older`, `unusable` or `set_aside`. `held_key`: ids (empty for a record without one) whose record held
+    the API key. A full refresh believes every answer of the list, older or not, and spools every record. `rewrite`:
+    spool every record, because what the warehouse has was written under another `policy`.
     """
 
     known: Known
@@ -100,6 +100,7 @@ class Comparison:
     shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
     restated: dict[str, str] = field(default_factory=dict)
     unusable: int = 0
+    unreadable: set[str] = field(default_factory=set)
     set_aside: int = 0
     held_key: set[str] = field(default_factory=set)
 
@@ -107,19 +108,23 @@ class Comparison:
         """A walk begins: it shows what could not be used again."""
         self.set_aside += self.unusable
         self.unusable = 0
+        self.unreadable.clear()
 
     def observe(self, record: Record, received_at: datetime, *, is_confirmed: bool = False) -> str | None:
-        """Take one answer; gives its assistant_id, or None when it cannot be used. `is_confirmed`: it may take an
-        assistant back to an earlier state."""
+        """Take one answer; gives its assistant_id, or None where it has none. `is_confirmed`: it may take an assistant
+        back to an earlier state."""
         outline = self.known.digests.get(record.digest)
         digest = None
         if record.held_key:
             self.held_key.add(_id_of(record.value))
         if outline is None:
+            if record.flaw:
+                self._reject(received_at, record.flaw, record.text)
+                return self._note_unreadable(record)
             try:
                 outline = flatten_assistant(record.value, self.policy)
             except RejectedRecordError as error:
-                self._reject(record.value, str(error), received_at)
+                self._reject(received_at, str(error), clean_record(record.value))
                 return None
             digest = record.digest or None
         if outline.assistant_id in self.standing or outline.assistant_id in self.older:
@@ -134,14 +139,9 @@ class Comparison:
                 self.older.add(outline.assistant_id)
                 return outline.assistant_id
         self.older.discard(outline.assistant_id)
+        self.unreadable.discard(outline.assistant_id)
         self._believe(outline, received_at, standing, record, digest)
         return outline.assistant_id
-
-    def _reject(self, record: JSONValue, reason: str, received_at: datetime) -> None:
-        kept = clean_record(record)
-        kept, record_hash = keep_rejected(kept, self.policy) if self.policy else (kept, hash_json(kept))
-        self.rejected.setdefault(record_hash, Rejected(received_at, reason, kept, record_hash))
-        self.unusable += 1
 
     def settle_older(self, deleted: Collection[str]) -> None:
         """Older answers about assistants that are deleted by now matter no more."""
@@ -156,6 +156,7 @@ class Comparison:
         for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared, self.restated):
             found.clear()
         self.held_key.clear()
+        self.unreadable.clear()
 
     def kind(self, assistant_id: str) -> Kind:
         """What happened to an assistant since the warehouse saw it last."""
@@ -238,6 +239,20 @@ class Comparison:
     @staticmethod
     def _is_other_deviation(one: JSONObject, other: JSONObject) -> bool:
         return bool(one or other) and canonical_json(one) != canonical_json(other)
+
+    def _reject(self, received_at: datetime, reason: str, kept: JSONValue) -> None:
+        kept, record_hash = keep_rejected(kept, self.policy) if self.policy else (kept, hash_json(kept))
+        self.rejected.setdefault(record_hash, Rejected(received_at, reason, kept, record_hash))
+        self.unusable += 1
+
+    def _note_unreadable(self, record: Record) -> str | None:
+        """The id of a record that cannot be read: the account has that assistant, whatever the record says."""
+        try:
+            assistant_id = record_id(record.value)
+        except RejectedRecordError:
+            return None
+        self.unreadable.add(assistant_id)
+        return assistant_id
 
     def _standing_in_warehouse(self, outline: Outline) -> Standing | None:
         known = self.known.assistants.get(outline.assistant_id)

@@ -6,7 +6,7 @@ lock → work file (a copy of what is published) → walk and decide → load �
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,13 +28,14 @@ from puretalk.sync.deadline import Deadline
 from puretalk.sync.destination import WorkFileDestination
 from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
+from puretalk.sync.drift import name_some
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.page_digests import write_account
 from puretalk.sync.sync_run import SyncRun, parse_drift
 from puretalk.sync.verdict import Verdict
 from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import hold_lock
-from puretalk.warehouse.snapshots import Snapshot
+from puretalk.warehouse.retention import Snapshot
 from puretalk.warehouse.stored_tables import read_stored_policy, write_stored_policy
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_warehouse
 
@@ -89,7 +90,10 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
         with hold_lock(settings.data_dir, "sync", wait=options.wait):
             warehouse = open_warehouse(settings)
             deadline = Deadline(settings.operations.run_deadline)
-            with warehouse.open_work_file(listener=timer, keep=options.keep_work) as work:
+            with (
+                _remarks_with_errors(warehouse),
+                warehouse.open_work_file(listener=timer, keep=options.keep_work) as work,
+            ):
                 with deadline.limit(work.connection):
                     policy, is_other = _apply_policy(work, settings, options)
                     timer.on_step(Step.WALK)
@@ -103,7 +107,7 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
                     run = _add_durations(work, loaded.run, timer.durations)
                 snapshot = warehouse.publish(work, listener=timer)
             warehouse.delete_old_snapshots(settings.retention)
-    warnings = (*_warn(run, drift_before), *loaded.clock_faults)
+    warnings = (*_warn(run, drift_before), *loaded.clock_faults, *warehouse.snapshots.remarks)
     return SyncOutcome(run, loaded.verdict, snapshot, row_counts, warnings, time.monotonic() - started)
 
 
@@ -114,12 +118,13 @@ def run_build(settings: Settings, *, listener: Listener = SILENT) -> BuildReport
     audit = read_audit(settings)
     with _lock_for_build(settings) as warehouse:
         deadline = Deadline(settings.operations.run_deadline)
-        with warehouse.open_work_file(listener=listener) as work:
+        with _remarks_with_errors(warehouse), warehouse.open_work_file(listener=listener) as work:
             with deadline.limit(work.connection):
                 report = build_work_file(work, settings, audit, warehouse, "build", listener)
             warehouse.publish(work, listener=listener)
         warehouse.delete_old_snapshots(settings.retention)
-    return report
+    remarks = warehouse.snapshots.remarks
+    return replace(report, warnings=(*report.warnings, *remarks)) if remarks else report
 
 
 def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
@@ -153,10 +158,28 @@ def _lock_for_build(settings: Settings) -> Iterator[Warehouse]:
             yield warehouse
 
 
-def run_rollback(settings: Settings, snapshot_id: str | None) -> Snapshot:
-    """Give readers an earlier snapshot (default: the one before the current), from which the next sync continues."""
+@contextmanager
+def _remarks_with_errors(warehouse: Warehouse) -> Iterator[None]:
+    """What a person should read about the snapshots is said by a run that fails too: the next one finds it done."""
+    try:
+        yield
+    except PuretalkError as error:
+        error.message = "; ".join((error.message, *warehouse.snapshots.remarks))
+        raise
+
+
+def run_rollback(
+    settings: Settings, snapshot_id: str | None, *, tell: Callable[[str], None] = lambda _remark: None
+) -> Snapshot:
+    """Give readers an earlier snapshot (default: the one before the current), from which the next sync continues.
+    `tell` gets what a person should read about the snapshots."""
     with disk_errors(settings.data_dir), hold_lock(settings.data_dir, "rollback"):
-        return open_warehouse(settings).snapshots.roll_back(snapshot_id)
+        warehouse = open_warehouse(settings)
+        with _remarks_with_errors(warehouse):
+            chosen = warehouse.snapshots.roll_back(snapshot_id)
+    for remark in warehouse.snapshots.remarks:
+        tell(remark)
+    return chosen
 
 
 def build_work_file(
@@ -322,7 +345,7 @@ def _warn(run: SyncRun, drift_before: dict[str, int]) -> tuple[str, ...]:
     if fresh:
         warnings.append(
             "the API differs from its documentation: "
-            + ", ".join(f"{name} ({run.drift[name]})" for name in fresh)
+            + name_some(f"{name} ({run.drift[name]})" for name in fresh)
             + "; nothing is lost, see `extra`"
         )
     if run.rejected_new:

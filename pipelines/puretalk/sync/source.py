@@ -48,7 +48,11 @@ class PuretalkSourceConfiguration(BaseConfiguration):
     timeout: float = ApiSettings.timeout
     retry_budget: float = ApiSettings.retry_budget
     max_attempts: int = ApiSettings.max_attempts
+    max_body: int = ApiSettings.max_body
+    ca_bundle: str = ApiSettings.ca_bundle
     max_walks: int = DecisionSettings.max_walks
+    max_pages: int = DecisionSettings.max_pages
+    max_records: int = DecisionSettings.max_records
     deletion_cap_share: float = DecisionSettings.deletion_cap_share
     deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum
     privacy_emails: str = PrivacySettings.privacy_emails
@@ -69,7 +73,11 @@ def puretalk_source(
     timeout: float = ApiSettings.timeout,
     retry_budget: float = ApiSettings.retry_budget,
     max_attempts: int = ApiSettings.max_attempts,
+    max_body: int = ApiSettings.max_body,
+    ca_bundle: str = ApiSettings.ca_bundle,
     max_walks: int = DecisionSettings.max_walks,
+    max_pages: int = DecisionSettings.max_pages,
+    max_records: int = DecisionSettings.max_records,
     deletion_cap_share: float = DecisionSettings.deletion_cap_share,
     deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum,
     privacy_emails: str = PrivacySettings.privacy_emails,
@@ -97,9 +105,15 @@ def puretalk_source(
         timeout=timeout,
         retry_budget=retry_budget,
         max_attempts=max_attempts,
+        max_body=max_body,
+        ca_bundle=ca_bundle,
     )
     bounds = DecisionSettings(
-        max_walks=max_walks, deletion_cap_share=deletion_cap_share, deletion_cap_minimum=deletion_cap_minimum
+        max_walks=max_walks,
+        max_pages=max_pages,
+        max_records=max_records,
+        deletion_cap_share=deletion_cap_share,
+        deletion_cap_minimum=deletion_cap_minimum,
     )
     options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions)
     privacy = PrivacySettings(

@@ -1,7 +1,11 @@
 """The data directory.
 
 work_file      the private copy in which a run happens, and how it is published
-snapshots      the published files, the link that readers follow, retention, rollback
+snapshots      the published files, the link that readers follow, rollback
+seals          whether a snapshot is, byte for byte, what was published
+adoption       a snapshot that was put back without its seal
+retention      which snapshots stay
+copies         copies of files, and what makes sure that they are on the disk
 carry_over     a warehouse of an earlier release, brought to this release's tables and rules
 rewriting      rows written again from what the warehouse holds itself
 renamed_users  users whose key an earlier release made in another way

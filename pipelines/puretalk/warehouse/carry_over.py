@@ -24,15 +24,16 @@ from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT, UNWR
 from puretalk.errors import WarehouseError
 from puretalk.release import VERSION
 from puretalk.schema import CATALOG, INTERNAL_SCHEMA, SQL_TYPES, STORAGE_SCHEMA
-from puretalk.warehouse.stored_tables import read_columns, read_stored_policy, relation_of
+from puretalk.warehouse.stored_tables import find_altered_columns, read_stored_policy, read_types, relation_of
 
 
 def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT) -> bool:
     """Bring the open work file to the versions `to`; returns whether anything had to be done.
 
-    Raises WarehouseError when a newer release wrote the file.
+    Raises WarehouseError when a newer release wrote the file, or another program gave a column another type.
     """
-    there = read_columns(connection)
+    types = read_types(connection)
+    there = {name: list(columns) for name, columns in types.items()}
     written, release = _read_versions(connection, there.get("snapshot_info", []))
     newer = [what for name, what in _NAMES.items() if getattr(written, name) > getattr(to, name)]
     if newer:
@@ -40,6 +41,11 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
             f"puretalk {release} wrote this warehouse, and this is puretalk {VERSION}, which is older: it does not "
             f"know {' and '.join(newer)} of that release",
             action=f"Install puretalk {release} or newer. To go back to an older release: docs/upgrading.md.",
+        )
+    if altered := list(find_altered_columns(types)):
+        raise WarehouseError(
+            f"another program altered the published snapshot: {', '.join(altered)}",
+            action="Type `puretalk rollback` to go back to the snapshot before it, then sync.",
         )
     is_rearranged = _arrange_columns(connection, there)
     if written == to and not is_rearranged:

@@ -1,12 +1,15 @@
-"""The tables of an open work file: their names in SQL, and which columns they have."""
+"""The tables of an open work file: their names in SQL, which columns they have, and of which types."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import duckdb
 
+from puretalk.catalogue import TABLES
 from puretalk.database import quote_name
 from puretalk.privacy.policy import StoredPolicy, read_stored
-from puretalk.schema import STORAGE_SCHEMA, Table
+from puretalk.schema import SQL_TYPES, STORAGE_SCHEMA, Table
 
 #: Column of snapshot_info that names the policy.
 POLICY_COLUMN = "privacy_policy"
@@ -18,12 +21,29 @@ def relation_of(table: Table) -> str:
 
 def read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """The columns of each table that exists, in their order."""
+    return {name: list(types) for name, types in read_types(connection).items()}
+
+
+def read_types(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """The DuckDB type of each column of each table that exists, in their order."""
     rows = connection.execute(
-        "SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = ? GROUP BY ALL",
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index",
         [STORAGE_SCHEMA],
     ).fetchall()
-    return dict(rows)
+    types: dict[str, dict[str, str]] = {}
+    for table, column, data_type in rows:
+        types.setdefault(table, {})[column] = data_type
+    return types
+
+
+def find_altered_columns(there: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Each column that has another type than every release gives it, in words. `there`: what `read_types` gives."""
+    for table in TABLES.values():
+        for column in table.columns:
+            found, wanted = there.get(table.name, {}).get(column.name), SQL_TYPES[column.type]
+            if found not in (None, wanted):
+                yield f"{table.name}.{column.name} is {found} instead of {wanted}"
 
 
 def read_stored_policy(connection: duckdb.DuckDBPyConnection) -> StoredPolicy | None:

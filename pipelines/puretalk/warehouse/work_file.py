@@ -25,7 +25,8 @@ from puretalk.release import VERSION
 from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import RetentionSettings, Settings, StorageSettings
 from puretalk.warehouse.carry_over import carry_over
-from puretalk.warehouse.snapshots import PUBLISHED_NAME, SnapshotStore, copy_file
+from puretalk.warehouse.copies import copy_file
+from puretalk.warehouse.snapshots import PUBLISHED_NAME, SnapshotStore
 from puretalk.warehouse.stored_tables import POLICY_COLUMN, read_columns
 
 #: dlt merges through this schema. Neither it nor dlt's own tables are published: no later load needs them.

@@ -33,11 +33,11 @@ from puretalk.endpoints.assistants.tables import (
     VOICES,
 )
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES
-from puretalk.endpoints.values import Notes, fit, kind_of, take_list
-from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
+from puretalk.endpoints.values import Notes, fit, take_list
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text, kind_of
 from puretalk.privacy.persons import hash_user_id, identify_user, remove_forgotten
 from puretalk.privacy.policy import Policy
-from puretalk.privacy.treatment import treat_record
+from puretalk.privacy.treatment import DROPPED, treat_record
 from puretalk.schema import Row, Table
 
 #: Key in `assistants.extra` under which an assistant's deviation from the shared voice or user is kept.
@@ -138,6 +138,8 @@ def flatten_assistant(record: JSONValue, policy: Policy | None = None) -> Flatte
         return flatten(record)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 and so every column cannot hold
         return flatten(clean_record(record))
+    except RecursionError:
+        raise RejectedRecordError("the record is nested too deeply to be treated under the privacy policy") from None
 
 
 def _flatten_privately(record: JSONValue, policy: Policy) -> Flattened:
@@ -170,10 +172,13 @@ def _flatten_privately(record: JSONValue, policy: Policy) -> Flattened:
 
 def keep_rejected(record: JSONValue, policy: Policy) -> tuple[JSONValue, str]:
     """A record that cannot be used, as the policy lets it be stored, and its hash."""
-    if policy.forgotten and isinstance(record, dict):
-        record = remove_forgotten(record, policy) or record
-    record_hash = policy.hash_content(canonical_json(record))
-    return treat_record(record, policy) if policy.is_on else record, record_hash
+    try:
+        if policy.forgotten and isinstance(record, dict):
+            record = remove_forgotten(record, policy) or record
+        record_hash = policy.hash_content(canonical_json(record))
+        return treat_record(record, policy) if policy.is_on else record, record_hash
+    except RecursionError:
+        return DROPPED, policy.hash_content(canonical_json(record))
 
 
 def _treat_shared(real: Shared | None, treated: JSONValue, policy: Policy) -> Shared | None:
