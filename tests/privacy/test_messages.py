@@ -75,6 +75,8 @@ def test_the_command_line_shows_no_hidden_text(tmp_path: Path) -> None:
 
 
 def test_what_is_no_treatment_is_refused(tmp_path: Path) -> None:
-    ended = CommandLine(tmp_path / "data", tmp_path)("sync", PURETALK_PRIVACY_PROMPTS="hide", PURETALK_API_KEY="k")
+    ended = CommandLine(tmp_path / "data", tmp_path)(
+        "sync", PURETALK_PRIVACY_PROMPTS="hide", PURETALK_API_KEY="demo-api-0815"
+    )
     assert ended.exit_code == 4
     assert "privacy_prompts is 'hide', not keep, hash, mask or drop" in ended.message[0]
