@@ -70,11 +70,11 @@ def replicate(settings: Settings, name: str, *, everything: bool = False) -> Rep
     Raises ReplicaError; where the engine has transactions, it then holds what it held before.
     """
     started = time.monotonic()
+    _refuse_foreign_destination(settings)
     with hold_replication_lock(settings.data_dir), tempfile.TemporaryDirectory() as folder:
         snapshot = SnapshotStore(settings.data_dir).current()
         if snapshot is None:
             raise ReplicaError("nothing has been published yet", action="Run `puretalk sync` first.")
-        _refuse_foreign_destination(settings)
         project_dir = settings.project_dir if settings.is_trusted else None
         try:
             with isolated_dlt(Path(folder), project_dir=project_dir), open_snapshot(snapshot) as connection:
