@@ -4,7 +4,13 @@
 -- `conditions` say how to recognise the finding in an earlier version, field by field: the field `contains` a text,
 -- or `lacks` it, is `blank` or `filled`, or is the `same` as now. `evidence` distinguishes the findings of one rule and
 -- place. It may hold a secret and is not published.
-with live_assistants as (
+with withheld as (
+    select rule
+    from intermediate.int_withheld_rules
+    where not is_run
+),
+
+live_assistants as (
     select * from staging.stg_assistants
     where is_live
 ),
@@ -596,3 +602,4 @@ select
     excerpt,
     conditions
 from found
+where rule not in (select withheld.rule from withheld)

@@ -40,11 +40,14 @@ class ApiClient:
         listener: Listener = SILENT,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        quotes_bodies: bool = True,
     ) -> None:
-        """`listener.on_retry` is told before each pause. Raises ConfigurationError; sends nothing yet."""
+        """`listener.on_retry` is told before each pause. `quotes_bodies`: messages may show how a body begins, which
+        may be data of the account. Raises ConfigurationError; sends nothing yet."""
         check_bounds(settings)
         self.settings = settings
         self._now = now
+        self._quotes_bodies = quotes_bodies
         self._transport = Transport(
             settings.api_key,
             settings.base_url,
@@ -135,7 +138,7 @@ class ApiClient:
         await asyncio.gather(*doomed, return_exceptions=True)
 
     def describe(self, reply: Reply) -> str:
-        """What kind of body came and how it begins, fit for a message."""
+        """What kind of body came and, where that may be said, how it begins; fit for a message."""
         if not reply.body.strip():
             return "an empty body"
         start = self._transport.scrubber.excerpt(reply.body)
@@ -146,7 +149,7 @@ class ApiClient:
             kind = "a JSON object"
         elif reply.status == 200 and start.startswith("["):
             kind = "a JSON list"
-        return f"{kind} ({start})"
+        return f"{kind} ({start})" if self._quotes_bodies else kind
 
     def _compare_clocks(self, reply: Reply) -> None:
         date = parse_http_date(reply.headers.get("date"))

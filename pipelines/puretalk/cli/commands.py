@@ -18,6 +18,7 @@ import click
 from puretalk.cli import history
 from puretalk.cli.changes import changes
 from puretalk.cli.ending import end_process
+from puretalk.cli.forget import forget
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -77,6 +78,7 @@ def main() -> None:
 
 
 main.add_command(replicate_command)
+main.add_command(forget)
 
 
 @main.command(epilog=explain_exit_codes())

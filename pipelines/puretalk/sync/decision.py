@@ -20,6 +20,7 @@ from puretalk.api.splitting import Record
 from puretalk.api.walk import Allowance, Walk, walk_pages
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.listener import SILENT, Listener
+from puretalk.privacy.policy import Policy
 from puretalk.settings import DecisionSettings
 from puretalk.sync.comparison import Comparison
 from puretalk.sync.deletions import Explained, MissingAssistants, OwnAddresses, is_mass_deletion
@@ -89,12 +90,15 @@ async def decide(
     known_account: KnownAccount | None = None,
     now: Callable[[], datetime],
     listener: Listener = SILENT,
+    policy: Policy | None = None,
+    rewrite: bool = False,
 ) -> Decision:
-    """Walk the account and decide. `known_account`: what the last sync read, if `known` is what it left. Errors of the
-    client pass through: a walk that failed decides nothing."""
+    """Walk the account and decide. `known_account`: what the last sync read, if `known` is what it left. `rewrite`: the
+    warehouse was written under another policy than `policy`. Errors of the client pass through: a walk that failed
+    decides nothing."""
     if options.full_refresh:  # every record is read again
         known, known_account = Known(known.assistants, known.users, known.voices, known.rejected), None
-    comparison = Comparison(known, spool, full_refresh=options.full_refresh)
+    comparison = Comparison(known, spool, full_refresh=options.full_refresh, policy=policy, rewrite=rewrite)
     addresses = OwnAddresses(client)
     missing_assistants = MissingAssistants(addresses, now)
     began_at = now()
