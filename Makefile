@@ -30,7 +30,7 @@ help:
 demo: .venv/ready
 	@$(BIN)/puretalk demo
 
-test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres .venv/typescript/ready
+test: .venv/ready .venv/browser .venv/old-duckdb .venv/postgres .venv/openssl .venv/typescript/ready .venv/lake/ready
 	$(if $(COVERAGE),$(BIN)/coverage erase)
 	$(PYTEST) -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not storm" $(T)
 	$(if $(COVERAGE),$(BIN)/coverage combine --quiet)
@@ -46,7 +46,7 @@ coverage:
 
 # The long storms of changes, faults and kills; CI runs them too.
 storm: .venv/ready .venv/postgres .venv/old-duckdb .venv/dbt/ready .venv/clients/ready .venv/superset/ready \
-	.venv/mcp-sdk/ready .venv/lake/ready
+	.venv/mcp-sdk/ready .venv/lake/ready .venv/spark/ready
 	$(PYTEST) -n auto --dist load -m storm
 
 # What a sync costs, against what else could do its work: docs/performance.md.
@@ -57,8 +57,8 @@ bench: .venv/ready
 bench-quick: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.quick
 
-# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-pictures
-# (ARGS="…" for each).
+# The other benchmarks: make bench-storm, bench-models, bench-growth, bench-dashboard, bench-throttle, bench-replica,
+# bench-pictures (ARGS="…" for each).
 bench-%: .venv/ready
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.$* $(ARGS)
 
@@ -105,6 +105,11 @@ endif
 # The browser tests drive Debian's chromium.
 .venv/browser: .venv/ready
 	@command -v chromium >/dev/null 2>&1 || .ci/apt chromium
+	@touch $@
+
+# Debian's openssl, which makes certificates for tests.
+.venv/openssl: .venv/ready
+	@command -v openssl >/dev/null 2>&1 || .ci/apt openssl
 	@touch $@
 
 # The TypeScript compiler, which checks the types in the dashboard's script, where Node is installed.
@@ -166,6 +171,15 @@ CLIENTS := tests/readers/clients
 	@rm -rf .venv/lake
 	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --target .venv/lake \
 		-r tests/replication/lake.lock
+	@touch $@
+
+# Apache Spark, which reads lakes and Parquet files, and the Java that it needs. pip builds it from 455 MB of sources,
+# most of them jars: about half a minute.
+.venv/spark/ready: .venv/ready tests/replication/spark.lock
+	@command -v java >/dev/null 2>&1 || .ci/apt default-jre-headless
+	@rm -rf .venv/spark
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --target .venv/spark \
+		-r tests/replication/spark.lock
 	@touch $@
 
 clean:

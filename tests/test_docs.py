@@ -45,10 +45,27 @@ def test_every_table_stands_in_the_data_dictionary() -> None:
 
 
 def test_links_between_the_docs_lead_somewhere() -> None:
-    for name, text in {"README.md": README, **{f"docs/{name}": text for name, text in DOCS.items()}}.items():
+    security = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
+    for name, text in {
+        "README.md": README,
+        "SECURITY.md": security,
+        **{f"docs/{name}": text for name, text in DOCS.items()},
+    }.items():
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
             if "://" not in target:
                 assert (REPOSITORY / name).parent.joinpath(target).exists(), f"{name} → {target}"
+
+
+def test_every_defence_in_the_threat_model_is_proved_by_a_test_that_exists() -> None:
+    text = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8")
+    attacks = [line for line in text.splitlines() if line.startswith("| ") and line.count(" | ") == 2]
+    attacks = [line for line in attacks if not line.startswith(("| attack |", "| file |", "| `", "| the repository"))]
+    assert len(attacks) > 15
+    for line in attacks:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", line)
+        assert named, line
+        for path, name in named:
+            assert f"def {name}(" in (REPOSITORY / path).read_text(encoding="utf-8"), f"{path}::{name}"
 
 
 def test_no_doc_names_a_place_of_one_machine() -> None:

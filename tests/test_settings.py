@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any, cast
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from puretalk.api.client import ApiClient
 from puretalk.cli.commands import main
 from puretalk.errors import ConfigurationError
+from puretalk.privacy.policy import GROUPS, Policy, read_treatments
 from puretalk.scrubbing import Scrubber
 from puretalk.settings import SETTINGS, ApiSettings, DecisionSettings, Settings, find_project_dir, load_settings
 from puretalk.sync import source
@@ -125,6 +128,21 @@ def test_every_number_has_bounds_around_its_default_and_the_docs_state_them() ->
             assert setting.minimum is setting.maximum is None, setting.name
 
 
+def test_the_docs_name_every_setting_that_a_folder_nobody_named_may_not_decide() -> None:
+    text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    paragraph = text.partition("So these settings do not count")[2].partition("They decide where")[0]
+    listed = paragraph.partition("host):")[2]
+    assert set(re.findall(r"`(\w+)`", listed)) == {each.name for each in SETTINGS if each.is_guarded}
+
+
+@pytest.mark.parametrize("typed", ["nan", "inf", "-1", "1e300", "soon"])
+@pytest.mark.parametrize("option", [("sync", "--wait"), ("mcp", "--max-seconds")])
+def test_seconds_that_a_person_types_have_bounds(option: tuple[str, str], typed: str) -> None:
+    ended = CliRunner().invoke(main, [*option, typed])
+    assert ended.exit_code == 2
+    assert f"Invalid value for '{option[1]}'" in ended.stderr
+
+
 def test_numbers_that_a_program_gives_have_the_same_bounds() -> None:
     with pytest.raises(ConfigurationError, match="window must be from 1 to 64, not 100000"):
         ApiClient(ApiSettings("a-key", window=100_000))
@@ -193,24 +211,32 @@ def test_the_dlt_source_takes_its_defaults_from_the_settings() -> None:
 
 
 def test_the_dlt_source_passes_every_setting_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[ApiSettings, DecisionSettings, SyncOptions]] = []
+    told: list[tuple[ApiSettings, DecisionSettings, SyncOptions, Policy | None]] = []
 
-    def listen(api: ApiSettings, bounds: DecisionSettings, options: SyncOptions) -> AccountReader:
-        told.append((api, bounds, options))
-        return AccountReader(api, bounds, options)
+    def listen(
+        api: ApiSettings, bounds: DecisionSettings, options: SyncOptions, *, policy: Policy | None
+    ) -> AccountReader:
+        told.append((api, bounds, options, policy))
+        return AccountReader(api, bounds, options, policy=policy)
 
     monkeypatch.setattr(source, "AccountReader", listen)
     groups = {
         group: {
-            setting.name: setting.default + 1
+            setting.name: setting.default + ("x" if isinstance(setting.default, str) else 1)
             for setting in SETTINGS
             if setting.group == group and setting.name not in ("api_key", "base_url")
         }
         for group in ("api", "decision")
     }
-    puretalk_source("key", "https://elsewhere.example", **groups["api"], **groups["decision"], full_refresh=True)
+    treatments: dict[str, str] = dict(zip(GROUPS, ("keep", "hash", "mask", "drop", "hash", "mask"), strict=True))
+    privacy = {f"privacy_{group}": treatment for group, treatment in treatments.items()}
+    given = {**groups["api"], **groups["decision"], **privacy, "privacy_secret": "a secret of the tests"}
+    puretalk_source("key", "https://elsewhere.example", **given, full_refresh=True)
     expected = ApiSettings("key", "https://elsewhere.example", **groups["api"]), DecisionSettings(**groups["decision"])
-    assert told == [(*expected, SyncOptions(full_refresh=True))]
+    policy = Policy(read_treatments(treatments), b"a secret of the tests")
+    assert told == [(*expected, SyncOptions(full_refresh=True), policy)]
+    with pytest.raises(ConfigurationError, match="needs privacy_secret in a plain dlt pipeline"):
+        puretalk_source("key", privacy_user="drop")
 
 
 def test_every_flag_that_sets_a_setting_names_its_variable() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from itertools import accumulate
 from typing import TypeAlias
 
 import msgspec
@@ -21,6 +22,14 @@ REPEATED = "_repeated"
 
 #: Key in a record, and so in `extra`, of the strings that UTF-8 cannot encode: path → text with \uXXXX escapes.
 UNENCODABLE = "_unencodable"
+
+
+#: Objects and lists in each other, at most. Python reads up to about 900, fewer the deeper the calls are in which it
+#: does, so another step of a run could fail at what this one has read.
+MAX_DEPTH = 500
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
+_TOO_DEEP = f"JSON that is nested too deeply (more than {MAX_DEPTH} levels)"
 
 
 class NotJSONError(ValueError):
@@ -42,11 +51,22 @@ def parse_json(body: bytes) -> JSONValue:
     becomes "NaN", `1e999` becomes "1e999". An object that has a name more than once keeps the earlier values under
     REPEATED. Raises NotJSONError or UnusableJSONError; neither quotes the text.
     """
+    if _is_too_deep(body):
+        raise UnusableJSONError(_TOO_DEEP)
     try:
         value: JSONValue = _PARSER.decode(body)  # four times as fast, and refuses whatever it would read otherwise
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return parse_json_leniently(body)
     return parse_json_leniently(body) if _may_repeat(body, value) else value
+
+
+def _is_too_deep(body: bytes) -> bool:
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    # Without escaped quotation marks, each one that is left begins or ends a string.
+    outside = b"".join(body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+    brackets = outside.translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH
 
 
 def _may_repeat(body: bytes, value: JSONValue) -> bool:
@@ -69,7 +89,7 @@ def parse_json_leniently(body: bytes) -> JSONValue:
     except json.JSONDecodeError as error:
         raise NotJSONError(f"not JSON from character {error.pos} of {len(error.doc)} on") from None
     except RecursionError:
-        raise UnusableJSONError("JSON that is nested too deeply") from None
+        raise UnusableJSONError(_TOO_DEEP) from None
     except ValueError:
         # Python refuses integers of more than 4300 digits: reading them takes quadratic time.
         raise UnusableJSONError("JSON with an integer of thousands of digits") from None
@@ -125,6 +145,14 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def kind_of(value: JSONValue) -> str:
+    """What a value is, for a message."""
+    names: dict[type, str] = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    if value == "" or (isinstance(value, str) and not value.strip()):
+        return "an empty string"
+    return names.get(type(value), "a number")
+
+
 def clean_record(record: JSONValue) -> JSONValue:
     """The record in a form that can be stored.
 
@@ -153,7 +181,10 @@ def _replace_unstorable(value: JSONValue, path: str, originals: JSONObject) -> J
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if isinstance(value, list):
-        return [_replace_unstorable(item, f"{path}[{index}]", originals) for index, item in enumerate(value)]
+        items: list[JSONValue] = []
+        for index, item in enumerate(value):  # a comprehension would be a second call on each level
+            items.append(_replace_unstorable(item, f"{path}[{index}]", originals))
+        return items
     if isinstance(value, dict):
         result: JSONObject = {}
         for name, item in value.items():

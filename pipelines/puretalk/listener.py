@@ -13,6 +13,7 @@ class Step(StrEnum):
     SWEEP = "work: sweep"
     COPY = "work: copy"
     CARRY_OVER = "work: carry over"
+    FORGET = "forget"
     WALK = "walk"
     LOAD = "load"
     MODELS = "models"

@@ -67,6 +67,19 @@ class ApiSettings:
         300.0, "seconds that all retries of one request may take together", SOURCE_SECTION, minimum=0, maximum=86_400
     )
     max_attempts: int = _setting(8, "most attempts at one request", SOURCE_SECTION, minimum=1, maximum=1000)
+    max_body: int = _setting(
+        33554432,
+        "most bytes of one answer, unpacked (32 MiB); more end the run",
+        SOURCE_SECTION,
+        minimum=65536,
+        maximum=2**32,
+    )
+    ca_bundle: str = _setting(
+        "",
+        "PEM file of a private certificate authority, trusted besides the public ones",
+        SOURCE_SECTION,
+        is_guarded=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,12 @@ class DecisionSettings:
         minimum=1,
         maximum=100,
     )
+    max_pages: int = _setting(
+        100000, "most pages in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=10**9
+    )
+    max_records: int = _setting(
+        1000000, "most records in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=10**12
+    )
     deletion_cap_share: float = _setting(
         0.5,
         "deletions are held back when a larger share of the account vanishes at once …",
@@ -103,6 +122,37 @@ class DecisionSettings:
     deletion_cap_minimum: int = _setting(
         10, "… and when at least this many assistants vanish", SOURCE_SECTION, minimum=0, maximum=1_000_000
     )
+
+
+@dataclass(frozen=True)
+class PrivacySettings:
+    """What a sync may not store readable: docs/privacy.md. `repr` does not show the secret."""
+
+    privacy_emails: str = _setting("keep", "e-mail addresses: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_names: str = _setting("keep", "names of users: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_phone_numbers: str = _setting("keep", "phone numbers: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_prompts: str = _setting("keep", "prompts: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_begin_messages: str = _setting("keep", "begin messages: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_user: str = _setting("keep", "the whole user: keep, hash, mask or drop", SOURCE_SECTION)
+    privacy_secret: str = _setting(
+        "", "secret that hashes are keyed with; empty: one that puretalk makes in data_dir", SOURCE_SECTION, repr=False
+    )
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether nothing is hidden."""
+        return all(each == "keep" for each in self.treatments.values())
+
+    @property
+    def treatments(self) -> dict[str, str]:
+        """What happens to each group. Raises ConfigurationError for what is no treatment."""
+        found = {}
+        for each in fields(self):
+            if each.name != "privacy_secret":
+                found[each.name.removeprefix("privacy_")] = value = getattr(self, each.name).lower()
+                if value not in ("keep", "hash", "mask", "drop"):
+                    raise ConfigurationError(f"{each.name} is {value[:40]!r}, not keep, hash, mask or drop")
+        return found
 
 
 @dataclass(frozen=True)
@@ -212,6 +262,7 @@ class Settings:
     api: ApiSettings = ApiSettings()
     key: KeySettings = KeySettings()
     decision: DecisionSettings = DecisionSettings()
+    privacy: PrivacySettings = PrivacySettings()
     storage: StorageSettings = StorageSettings()
     retention: RetentionSettings = RetentionSettings()
     operations: OperationsSettings = OperationsSettings()
@@ -344,6 +395,8 @@ def _apply(given: dict[str, _Given], project_dir: Path, is_trusted: bool, *, wit
             values[setting.name] = value
     own = groups.pop("")
     own["data_dir"] = (project_dir / Path(own.get("data_dir", "data")).expanduser()).absolute()
+    if groups["api"].get("ca_bundle"):
+        groups["api"]["ca_bundle"] = str(project_dir / Path(groups["api"]["ca_bundle"]).expanduser())
     if any(character in str(own["data_dir"]) for character in "%'?=\\") or not str(own["data_dir"]).isprintable():
         raise ConfigurationError(f"data_dir {str(own['data_dir'])!r} holds a character that dlt cannot write SQL with")
     empty = Settings(project_dir)
@@ -354,7 +407,7 @@ def _apply(given: dict[str, _Given], project_dir: Path, is_trusted: bool, *, wit
         origins={name: found.origin for name, found in given.items()},
         is_trusted=is_trusted,
     )
-    _ = settings.storage.file_mode_bits
+    _ = settings.storage.file_mode_bits, settings.privacy.treatments
     return _with_key(settings, chosen_key, is_read=with_key)
 
 

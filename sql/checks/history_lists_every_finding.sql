@@ -1,13 +1,20 @@
--- Claim: the history has each finding that is listed, and calls no other one unresolved.
--- Identity: fct_finding_history without resolved_at = rpt_config_findings.
+-- Claim: the history has each finding that is listed, and calls no other one of a rule that runs unresolved.
+-- Identity: fct_finding_history without resolved_at, of rules that run = rpt_config_findings.
 
-with unresolved as (
+with withheld as (
+    select rule
+    from marts.dim_finding_rules
+    where not is_run
+),
+
+unresolved as (
     select
         finding_id,
         is_open,
         is_accepted
     from marts.fct_finding_history
     where resolved_at is null
+        and rule not in (select withheld.rule from withheld)
 ),
 
 listed as (

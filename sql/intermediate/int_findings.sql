@@ -4,7 +4,13 @@
 -- `conditions` say how to recognise the finding in an earlier version, field by field: the field `contains` a text,
 -- or `lacks` it, is `blank` or `filled`, or is the `same` as now. `evidence` distinguishes the findings of one rule and
 -- place. It may hold a secret and is not published.
-with live_assistants as (
+with withheld as (
+    select rule
+    from intermediate.int_withheld_rules
+    where not is_run
+),
+
+live_assistants as (
     select * from staging.stg_assistants
     where is_live
 ),
@@ -291,7 +297,10 @@ found as (
         'no_variables_declared' as rule,
         'variables' as place,
         '' as evidence,
-        case when length(mentions) > 80 then left(mentions, 79) || '…' else mentions end as excerpt,
+        case
+            when length(mentions) > 80 then regexp_replace(left(mentions, 79), ', [^,]*$', '') || ', …'
+            else mentions
+        end as excerpt,
         [
             {'field': 'variables', 'state': 'blank', 'text': ''},
             {'field': first_field, 'state': 'contains', 'text': first_variable}
@@ -387,7 +396,11 @@ found as (
         'recording_without_notice' as rule,
         'begin_message' as place,
         '' as evidence,
-        nullif(left(trim(begin_message), 80), '') as excerpt,
+        case
+            when length(trim(begin_message)) > 80
+                then regexp_replace(left(trim(begin_message), 80), '\s+\S*$', '') || '…'
+            else nullif(trim(begin_message), '')
+        end as excerpt,
         [
             {'field': 'call_recording_enabled', 'state': 'same', 'text': ''},
             {'field': 'begin_message', 'state': 'same', 'text': ''}
@@ -589,3 +602,4 @@ select
     excerpt,
     conditions
 from found
+where rule not in (select withheld.rule from withheld)

@@ -1,7 +1,13 @@
 -- Grain: a finding of the audit that follows from several assistants together.
 -- Question: which assistants share something that they should not share?
 
-with live_assistants as (
+with withheld as (
+    select rule
+    from intermediate.int_withheld_rules
+    where not is_run
+),
+
+live_assistants as (
     select
         assistant_id,
         user_id,
@@ -135,3 +141,4 @@ left join starts
 left join versions
     on found.assistant_id = versions.assistant_id
     and versions.version_number = coalesce(starts.version_number, 1)
+where found.rule not in (select withheld.rule from withheld)

@@ -2,7 +2,15 @@
 -- Question: what does the rule look for, why, and what should be done?
 
 -- {texts} means all fields with texts that people write; the SELECT at the end lists them.
-with rules (rule, severity, fields, title, description, remedy) as (
+with withheld as (
+    select
+        rule,
+        is_run,
+        reason
+    from intermediate.int_withheld_rules
+),
+
+rules (rule, severity, fields, title, description, remedy) as (
     values
     (
         'undeclared_variable', 'medium', '{texts}, variables',
@@ -193,18 +201,22 @@ with rules (rule, severity, fields, title, description, remedy) as (
 )
 
 select
-    rule,
+    rules.rule,
 
-    severity,
-    cast(case severity when 'high' then 1 when 'medium' then 2 else 3 end as bigint) as severity_rank,
+    rules.severity,
+    cast(case rules.severity when 'high' then 1 when 'medium' then 2 else 3 end as bigint) as severity_rank,
     replace(
-        fields,
+        rules.fields,
         '{texts}',
         'prompt, begin_message, knowledge_base, custom_knowledge_base, post_analysis, tools, chatbot_faq, '
         || 'chatbot_begin_message, llm_states'
     ) as fields,
-    title,
-    description,
-    remedy
+    rules.title,
+    rules.description,
+    rules.remedy,
+    withheld.reason as withheld_reason,
+
+    coalesce(withheld.is_run, true) as is_run
 from rules
-order by severity_rank, rule
+left join withheld on rules.rule = withheld.rule
+order by severity_rank, rules.rule

@@ -27,6 +27,13 @@ known as (
     from marts.fct_finding_history
 ),
 
+-- Nobody can say whether the findings of these are resolved.
+withheld as (
+    select rule
+    from marts.dim_finding_rules
+    where not is_run
+),
+
 -- The newest moment that the data tell. It is not the clock, so building again changes nothing.
 moments as (
     select as_of_at as observed_at
@@ -61,7 +68,12 @@ select
 
     least(listed.first_seen_at, known.first_seen_at) as first_seen_at,
     case when listed.finding_id is null then known.last_seen_at else newest.observed_at end as last_seen_at,
-    case when listed.finding_id is null then coalesce(known.resolved_at, newest.observed_at) end as resolved_at
+    case
+        when listed.finding_id is not null then null
+        when withheld.rule is not null then known.resolved_at
+        else coalesce(known.resolved_at, newest.observed_at)
+    end as resolved_at
 from listed
 full join known on listed.finding_id = known.finding_id
+left join withheld on known.rule = withheld.rule
 cross join newest

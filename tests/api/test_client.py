@@ -11,14 +11,30 @@ import math
 import re
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from support.byte_server import (
+    CUT_OFF,
+    EMPTY_PAGE,
+    HTML,
+    KEY,
+    NOON,
+    Handler,
+    Naps,
+    Request,
+    answer,
+    client_of,
+    fetch_first,
+    in_turn,
+    listing,
+    page_of,
+    run,
+    serving,
+)
 
 from puretalk.api.client import ApiClient
 from puretalk.api.pages import Page, fetch_page, fetch_pages
@@ -30,141 +46,10 @@ from puretalk.demo.server import Fault
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.errors import ApiChangedError, ConfigurationError, KeyRejectedError, PuretalkError, RetryLaterError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError, parse_json
-from puretalk.listener import SILENT, Listener
+from puretalk.listener import Listener
 from puretalk.settings import ApiSettings
 
-T = TypeVar("T")
-
-KEY = "pt-key-4711-do-not-show"
-NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
-# --- a small server whose answers are bytes ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Request:
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-
-    @property
-    def page(self) -> int:
-        return int(self.query["page"])
-
-
-Handler = Callable[[Request], Awaitable[bytes]]
-
-
-class Server:
-    def __init__(self, handler: Handler) -> None:
-        self.handler = handler
-        self.origin = ""
-        self.requests: list[Request] = []
-        self.open = self.most_open = 0
-        self._connections: set[asyncio.Task[None]] = set()
-
-    @property
-    def base_url(self) -> str:
-        return f"{self.origin}/api"
-
-    @property
-    def pages(self) -> list[int]:
-        return [request.page for request in self.requests]
-
-    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                target = urlsplit(head[0].split(" ")[1])
-                headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-                request = Request(unquote(target.path), dict(parse_qsl(target.query)), headers)
-                self.requests.append(request)
-                self.open += 1
-                self.most_open = max(self.most_open, self.open)
-                try:
-                    answer = await self.handler(request)
-                finally:
-                    self.open -= 1
-                writer.write(answer)
-                await writer.drain()
-                if b"connection: close" in answer[:500]:
-                    return
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    async def stop(self) -> None:
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[Server]:
-    server = Server(handler)
-    listener = await asyncio.start_server(server.connect, "127.0.0.1", 0)
-    server.origin = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    try:
-        yield server
-    finally:
-        listener.close()
-        await server.stop()
-
-
-def answer(status: int, body: Any = b"", **headers: str) -> bytes:
-    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"HTTP/1.1 {status} X", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
-    if "content_length" not in headers:
-        lines.append(f"content-length: {len(payload)}")
-    return "\r\n".join([*lines, "", ""]).encode() + payload
-
-
-def page_of(records: list[Any], number: int, size: int, **lies: Any) -> bytes:
-    start = (number - 1) * size
-    if number > 1 and start >= len(records):
-        return answer(404, {"detail": "Invalid page."})
-    following = f"https://api.puretalk.ai/api/ai-assistants/?page={number + 1}"
-    results = records[start : start + size]
-    shown = {"count": len(records), "next": following if start + size < len(records) else None, "results": results}
-    return answer(200, shown | lies)
-
-
-def listing(records: list[Any], size: int) -> Handler:
-    async def handle(request: Request) -> bytes:
-        return page_of(records, request.page, size)
-
-    return handle
-
-
-def in_turn(*answers: bytes) -> Handler:
-    """Gives each answer once, then always the last one."""
-    left = list(answers)
-
-    async def handle(_: Request) -> bytes:
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    return handle
-
-
-EMPTY_PAGE = answer(200, {"count": 0, "next": None, "results": []})
-CUT_OFF = answer(200, b'{"count": 0, ', content_length="9000", connection="close")
-HTML = answer(200, b"<!DOCTYPE html><title>502 Bad Gateway</title>")
-
-
-class Naps:
-    """A sleep that takes no time and remembers."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-        await asyncio.sleep(0)
+# --- what the tests ask -----------------------------------------------------------------------------------------------
 
 
 class Hears(Listener):
@@ -175,19 +60,6 @@ class Hears(Listener):
 
     def on_retry(self, reason: str, seconds: float) -> None:
         self._on_retry(reason, seconds)
-
-
-def client_of(server: Server, *, sleep: Any = None, listener: Listener = SILENT, **settings: Any) -> ApiClient:
-    settings = {"api_key": KEY, "base_url": server.base_url} | settings
-    return ApiClient(ApiSettings(**settings), sleep=sleep or Naps(), listener=listener, now=lambda: NOON)
-
-
-def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    async def bounded() -> T:
-        async with asyncio.timeout(30):
-            return await main()
-
-    return asyncio.run(bounded())
 
 
 async def pages_of(client: ApiClient) -> list[Page]:
@@ -207,24 +79,6 @@ def told(page: Page | PuretalkError | None) -> tuple[int, list[JSONValue], int, 
 
 async def records_of(client: ApiClient) -> list[JSONValue]:
     return [value for page in await pages_of(client) for value in values_of(page)]
-
-
-def fetch_first(handler: Handler, **settings: Any) -> Page | PuretalkError:
-    """What page 1 gives, or the error; and no error ever shows the key."""
-
-    async def main() -> Page | PuretalkError:
-        async with serving(handler) as server, client_of(server, **settings) as client:
-            try:
-                page = await fetch_page(client, ENDPOINT, 1)
-            except PuretalkError as error:
-                shown = "".join(traceback.format_exception(error)) + repr(error) + error.action
-                assert KEY not in shown
-                assert "page=1" not in shown
-                return error
-            assert page is not None
-            return page
-
-    return run(main)
 
 
 # --- the walk ---------------------------------------------------------------------------------------------------------
@@ -545,25 +399,31 @@ def test_a_page_past_the_end_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "flaw"),
     [
-        [],
-        None,
-        "text",
-        {"detail": "no"},
-        {"count": True, "next": None, "results": []},
-        {"count": -1, "next": None, "results": []},
-        {"count": "5", "next": None, "results": []},
-        {"count": 5.0, "next": None, "results": []},
-        {"count": 5, "next": None, "results": {}},
-        {"count": 5, "next": 7, "results": []},
-        {"next": None, "results": []},
+        ([], "it has no `count`"),
+        (None, "it has no `count`"),
+        ("text", "it has no `count`"),
+        (7, "it has no `count`"),
+        ({"detail": "no"}, "it has no `count`"),
+        ({"next": None, "results": []}, "it has no `count`"),
+        ({"count": True, "next": None, "results": []}, "`count` is a boolean, not a whole number"),
+        ({"count": "5", "next": None, "results": []}, "`count` is a string, not a whole number"),
+        ({"count": 5.0, "next": None, "results": []}, "`count` is a number, not a whole number"),
+        ({"count": [], "next": None, "results": []}, "`count` is a list, not a whole number"),
+        ({"count": -1, "next": None, "results": []}, "`count` is negative"),
+        ({"count": 2**63, "results": []}, "`count` is more than 9,223,372,036,854,775,807"),
+        ({"count": 10**40, "results": []}, "`count` is more than 9,223,372,036,854,775,807"),
+        ({"count": 5, "next": None, "results": {}}, "`results` is no list"),
+        ({"count": 5, "next": None}, "`results` is no list"),
+        ({"count": 5, "next": 7, "results": []}, "`next` is a number"),
     ],
 )
-def test_json_of_another_shape_says_that_the_api_changed_and_what_came(body: Any) -> None:
+def test_json_of_another_shape_says_that_the_api_changed_and_what_came(body: Any, flaw: str) -> None:
     error = fetch_first(in_turn(answer(200, body)))
     assert type(error) is ApiChangedError
     assert json.dumps(body) in error.message
+    assert error.message.endswith(f"; {flaw}")
 
 
 def test_a_missing_next_is_a_null_next() -> None:
@@ -616,9 +476,9 @@ def test_a_compressed_answer_is_unpacked() -> None:
     ("value", "why"),
     [(b"9" * 5000, "an integer of thousands of digits"), (b"[" * 200_000 + b"]" * 200_000, "nested too deeply")],
 )
-def test_json_that_python_cannot_hold_is_said_at_once(value: bytes, why: str) -> None:
+def test_a_page_around_its_records_that_python_cannot_hold_is_said_at_once(value: bytes, why: str) -> None:
     naps = Naps()
-    error = fetch_first(in_turn(answer(200, b'{"count": 1, "results": [' + value + b"]}")), sleep=naps)
+    error = fetch_first(in_turn(answer(200, b'{"results": [], "count": ' + value + b"}")), sleep=naps)
     assert type(error) is ApiChangedError
     assert why in error.message
     assert naps.seconds == []
@@ -632,9 +492,8 @@ def test_parse_json_tells_what_may_pass_from_what_will_not() -> None:
         parse_json(b"-" + b"1" * 4301)
 
 
-def test_an_answer_without_an_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("puretalk.api.transport.MAX_BODY", 2**20)
-    error = fetch_first(in_turn(answer(200, b" " * (2**20 + 1))))
+def test_an_answer_without_an_end_is_cut() -> None:
+    error = fetch_first(in_turn(answer(200, b" " * (2**20 + 1))), max_body=2**20)
     assert type(error) is ApiChangedError
     assert "more than 1 MiB" in error.message
 
@@ -954,6 +813,36 @@ def test_a_redirect_to_nowhere_is_a_change_of_the_api(location: dict[str, str], 
     error = fetch_first(in_turn(answer(302, **location)))
     assert type(error) is ApiChangedError
     assert why in error.message
+
+
+ODD_LOCATIONS = [
+    *("http://[::1", "http://127.0.0.1:port/", "https://", "javascript:alert(1)", "?" * 66_000, "http://xn--/"),
+    *("/" * 60_000, "mailto:x@y", "data:,x", "\x7f", "http://user@/", "//[v1.x]/", "http://256.1.1.1/", "a:b"),
+    *("http://\xe2\x80\x8b", "http://" + "\xe9" * 70),
+]
+
+
+@pytest.mark.parametrize("location", ODD_LOCATIONS, ids=lambda location: repr(location[:20]))
+def test_a_redirect_to_what_is_no_address_is_a_change_of_the_api_and_not_asked_again(location: str) -> None:
+    naps = Naps()
+    head = b"HTTP/1.1 302 X\r\ncontent-length: 0\r\nlocation: " + location.encode("latin-1") + b"\r\n\r\n"
+    error = fetch_first(in_turn(head), sleep=naps)
+    assert type(error) is ApiChangedError
+    assert "redirects to something that is no address of a page (" in error.message
+    assert len(error.message) < 250
+    assert naps.seconds == []
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.1:99999/", "http://127.0.0.1\\@evil/", "http://127.0.0.1:-1/", "http://" + "a" * 60_000, "//a..b"],
+    ids=lambda location: repr(location[:30]),
+)
+def test_a_redirect_to_an_odd_origin_is_another_origin(location: str) -> None:
+    error = fetch_first(in_turn(answer(302, location=location)))
+    assert type(error) is ApiChangedError
+    assert "redirects to another origin: " in error.message
+    assert len(error.message) < 250
 
 
 def test_no_proxy_sees_the_key_on_loopback_and_no_netrc_adds_a_password(

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from puretalk.api.client import ApiClient
-from puretalk.api.pages import KnownPage, Record
+from puretalk.api.pages import KnownPage
+from puretalk.api.splitting import Record
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.demo import Account, DemoApi
 from puretalk.endpoints.assistants.endpoint import ENDPOINT

@@ -24,10 +24,10 @@ START = datetime(2026, 8, 20, 6, tzinfo=UTC)
 END = datetime(2026, 11, 20, 6, tzinfo=UTC)
 
 
-def live_three_months(path: Path) -> None:
+def live_three_months(path: Path, assistants: int = 110) -> None:
     """A sync every second day; between them a few edits, now and then a new assistant or a deletion."""
     rng = random.Random(7)
-    account = Account(seed=1, assistants=110, today=START - timedelta(hours=1))
+    account = Account(seed=1, assistants=assistants, today=START - timedelta(hours=1))
     connection = open_warehouse(path)
     moment, before = START, set(account.live_ids())
     observe(connection, moment, account.records())

@@ -432,14 +432,16 @@ def test_feed_and_findings_tell_who_owns_what_and_which_version(
         return list(zip([data["ids"][place] for place in table["assistants"]], *columns, strict=True))
 
     feed = tables["feed"]
+    # The first sync finds everything new: that is no news.
     assert sorted(zip(rows("feed", "Event", "Owner"), feed["versions"], strict=True)) == sorted(
         ((key, event, owner), version)
         for key, event, owner, version in read(
             "SELECT assistant_id, event, owner_name, version_number FROM marts.fct_assistant_events "
-            "JOIN marts.dim_assistants USING (assistant_id)"
+            "JOIN marts.dim_assistants USING (assistant_id) "
+            "WHERE observed_at > (SELECT min(observed_at) FROM marts.fct_assistant_events)"
         )
     )
-    assert {"new", "changed"} <= {event for _, event in rows("feed", "Event")}
+    assert {"new", "changed", "deleted"} <= {event for _, event, _ in rows("feed", "Event", "Owner")}
     gone = read(
         "SELECT history.assistant_id, severity, place FROM marts.fct_finding_history AS history "
         "JOIN marts.dim_assistants USING (assistant_id) WHERE resolved_at IS NOT NULL AND is_live"
@@ -610,3 +612,64 @@ def test_sql_of_the_spec_reads_marts_and_the_normalized_layer_only() -> None:
     read_from = {name for text in texts for name in re.findall(r"\b(?:FROM|JOIN)\s+(\w+\.\w+)", text)}
     assert {name for name in read_from if name.split(".")[0] == "marts"} <= {f"marts.{mart}" for mart in marts}
     assert {name.split(".")[0] for name in read_from} == {"marts", "main"}
+
+
+def cards(page: str) -> list[str]:
+    return re.findall(r'<article class="card (?:chart|table-card)[^>]* id="([\w-]+)"', page)
+
+
+def test_before_the_second_sync_one_card_says_when_changes_appear(tmp_path: Path) -> None:
+    account = Account(seed=4, assistants=6)
+    write_dashboard(write_snapshot(tmp_path / "one.duckdb", account, syncs=1), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("Changes appear after the second sync.") == 1
+    hidden = {"chart-changes_per_week", "table-feed", "table-most_changed_prompts", "table-resolved_findings"}
+    assert not hidden & set(cards(page))
+    assert "Nothing yet in: Duration of the syncs, Assistants loaded per sync." in page
+    assert "Nothing yet in: Resolved findings." in page
+    assert {table["id"] for table in blocks(page)["data"]["tables"]} == {"findings", "assistants", "syncs"}
+    assert 'href="#table-feed"' not in page, "no tile leads to a table that is not there"
+
+
+def test_an_empty_account_has_one_line_for_each_section(tmp_path: Path) -> None:
+    write_dashboard(write_snapshot(tmp_path / "empty.duckdb", Account(empty=True), syncs=1), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert cards(page) == ["table-syncs"]
+    assert "Nothing here" not in page
+
+
+def test_who_has_no_name_is_shown_by_the_id(tmp_path: Path) -> None:
+    account = Account(seed=4, assistants=3)
+    nameless, blank = account.live_ids()[:2]
+    account.edit(nameless, name=None)
+    account.edit(blank, name=" ")
+    write_dashboard(write_snapshot(tmp_path / "page.duckdb", account, syncs=1), tmp_path / "page.html")
+    data = blocks((tmp_path / "page.html").read_text(encoding="utf-8"))["data"]
+    (table,) = (one for one in data["tables"] if one["id"] == "assistants")
+    shown_names = dict(zip([data["ids"][place] for place in table["assistants"]], table["columns"][0], strict=True))
+    assert (shown_names[nameless], shown_names[blank]) == (nameless, blank)
+    assert {nameless, blank} <= set(data["names"])
+
+
+def test_tables_offer_their_sql_and_charts_their_data(page: str) -> None:
+    sources = dict(re.findall(r'aria-label="((?:Data and )?SQL of [^"]+)">(\w+)</button>', page))
+    assert sources["SQL of Assistants"] == "SQL"
+    assert sources["Data and SQL of Assistants by model"] == "Data"
+
+
+def test_a_tile_without_change_says_so_in_words_that_fit(tmp_path: Path) -> None:
+    account = Account(seed=4, assistants=3)
+    connection = open_warehouse(tmp_path / "quiet.duckdb")
+    for days in (60, 30, 0):
+        observe(connection, SYNCED_AT - timedelta(days=days), account.records())
+    build_models(connection)
+    connection.close()
+    write_dashboard(tmp_path / "quiet.duckdb", tmp_path / "page.html", now=SYNCED_AT)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    notes = [re.sub(r"<[^>]+>|\s+", " ", note).split("·")[0] for note in re.findall(r"data-note>(.*?)</p>", page, re.S)]
+    assert [" ".join(note.split()) for note in notes] == [
+        "no change in 7 days",
+        "no change in 7 days",
+        "±0 first seen in the last 7 days",
+        "±0 against the 7 days before",
+    ]

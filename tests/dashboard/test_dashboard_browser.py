@@ -7,114 +7,23 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import shutil
-import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from support.dashboards import FORMULAS, HOSTILE, SYNCED_AT, blocks, hostile_account, write_snapshot
+from playwright.sync_api import Browser, Page, expect
+from support.browsing import Opened, Read, fragment
+from support.dashboards import FORMULAS, HOSTILE, SYNCED_AT, blocks
 
-from puretalk.dashboard import serve_dashboard, write_dashboard
+from puretalk.dashboard import serve_dashboard
 
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
-OWN = """
-charts:
-  - title: By time zone
-    section: Fleet
-    sql: SELECT assistant_id, timezone AS label FROM marts.dim_assistants WHERE is_live
-"""
-
-Read = Callable[[str], list[tuple[Any, ...]]]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The browser; installed where it is missing and this may be done, never skipped."""
-    if not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("apt-get update -q", "apt-get install -q -y --no-install-recommends chromium"):
-            subprocess.run(command.split(), check=False, capture_output=True, timeout=280, env=environment)
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.fail("there is no chromium: install Debian's package (apt-get install chromium), then run again")
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str, _empty_environment: None) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory, _empty_environment: None) -> Path:
-    return write_snapshot(tmp_path_factory.mktemp("snapshot") / "hostile.duckdb", hostile_account())
-
-
-@pytest.fixture(scope="module")
-def file(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "own.yml").write_text(OWN)
-    write_dashboard(snapshot, folder / "page.html", spec=folder / "own.yml", now=SYNCED_AT)
-    return folder / "page.html"
-
-
-@pytest.fixture(scope="module")
-def read(snapshot: Path) -> Iterator[Read]:
-    with duckdb.connect(str(snapshot), read_only=True) as connection:
-        yield lambda sql: connection.execute(sql).fetchall()
-
-
-class Opened:
-    """A page, and everything that it did in addition to showing itself."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.context = context
-        self.page = context.new_page()
-        self.requests: list[str] = []
-        self.messages: list[str] = []
-        self.page.set_default_timeout(10_000)
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-
-    def go(self, address: str) -> Page:
-        self.page.goto(address)
-        self.page.wait_for_selector("html[data-ready]")
-        return self.page
-
-
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    one = Opened(context)
-    yield one
-    context.close()
-    assert [url for url in one.requests if url.startswith(("http", "ws")) and "//127.0.0.1" not in url] == []
-    assert one.messages == []
-
-
-@pytest.fixture
-def page(opened: Opened, file: Path) -> Page:
-    return opened.go(file.as_uri())
 
 
 def shown_ids(page: Page, table: str = "assistants") -> list[str]:
@@ -127,10 +36,6 @@ def opens(page: Page) -> list[str | None]:
 
 def count(page: Page, table: str = "assistants") -> str:
     return page.locator(f'[data-count="{table}"]').inner_text()
-
-
-def fragment(page: Page) -> str:
-    return str(page.evaluate("decodeURIComponent(location.hash.slice(1)).replaceAll('+', ' ')"))
 
 
 # Safety
@@ -426,8 +331,6 @@ def test_deep_link_opens_an_assistant_on_its_tab(opened: Opened, file: Path, rea
     page.get_by_role("button", name="Close", exact=True).last.click()
     expect(page.locator("dialog")).to_be_hidden()
     assert fragment(page) == ""
-    page.go_back()
-    expect(page.locator("dialog")).to_be_visible()
 
 
 def test_deep_link_to_a_stranger_shows_the_page(opened: Opened, file: Path) -> None:
@@ -438,9 +341,9 @@ def test_deep_link_to_a_stranger_shows_the_page(opened: Opened, file: Path) -> N
 
 DIFF_TEXTS = """
 diff => {
-  const side = (skipped) => [...diff.childNodes]
-    .filter((node) => node.nodeName !== skipped)
-    .map((node) => node.textContent).join("");
+  const side = (skipped) => [...diff.querySelectorAll(".line")]
+    .filter((line) => line.nodeName !== skipped)
+    .map((line) => line.textContent).join("\\n");
   return [side("INS"), side("DEL")];
 }
 """
@@ -525,10 +428,15 @@ def test_axe_finds_no_violation(browser: Browser, file: Path, read: Read, scheme
     page.locator("#chart-findings_by_rule .bar").first.click()
     assert violations(page) == []
     page.goto(f"{file.as_uri()}#a={changed_assistant(read)}")
-    for tab in ("Settings", "Texts", "States", "Variables", "Findings", "History")[0 if scheme == "light" else -2 :]:
+    for tab in ("Settings", "Texts", "States", "Variables", "Compare", "Findings", "History")[
+        0 if scheme == "light" else -2 :
+    ]:
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
         assert violations(page) == [], tab
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert violations(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Data and SQL of Open findings").click()
     assert violations(page) == []

@@ -27,7 +27,7 @@ def test_every_module_is_in_the_page_and_is_short() -> None:
 
 def test_what_a_module_imports_another_one_exports() -> None:
     for file in SCRIPT.glob("*.js"):
-        for names, other in re.findall(r'import \{ (.*) \} from "\./(\w+)\.js"', file.read_text(encoding="utf-8")):
+        for names, other in re.findall(r'(?m)^import \{ (.*) \} from "\./(\w+)\.js"', file.read_text(encoding="utf-8")):
             exporting = (SCRIPT / f"{other}.js").read_text(encoding="utf-8")
             exported = re.findall(r"^export (?:async )?(?:function|const|let|class) ([\w$]+)", exporting, re.M)
             assert set(names.split(", ")) <= set(exported), f"{file.name} imports from {other}.js"

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from support.commandline import MEASURED, CommandLine
 from support.lakes import PACKAGES, Lake
-from support.replicas import State, expect_equal, follow
+from support.replicas import State, comparable, expect_equal, follow
 
 from puretalk.replication.replica import replicate
-from puretalk.replication.snapshot import Relation
+from puretalk.replication.snapshot import Relation, list_relations, open_snapshot
+from puretalk.settings import Settings
 
 _DYING = """
 import os, signal, sys
@@ -38,6 +39,7 @@ replicate(Settings(data.parent, data), "engine")
 
 
 @pytest.mark.storm
+@pytest.mark.timeout(900)  # 40 CPU-seconds, which a busy machine takes minutes for
 @pytest.mark.parametrize("table_format", ["delta", "iceberg"])
 def test_a_lake_equals_the_snapshot_after_each_of_five_syncs_and_is_repaired(
     five_states: list[State], table_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -47,6 +49,19 @@ def test_a_lake_equals_the_snapshot_after_each_of_five_syncs_and_is_repaired(
     follow(five_states, polars_of(lake), lambda settings: replicate(settings, "engine"))
     expect_that_what_was_changed_is_found(lake, five_states[-1])
     expect_that_a_killed_run_is_repaired(lake, five_states[-1], five_states[0])
+
+
+@pytest.mark.slow
+def test_delta_holds_what_was_published_and_a_table_that_lost_a_file_is_repaired(
+    synced_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake("delta", tmp_path / "lake")
+    lake.configure(monkeypatch)
+    settings, snapshot = Settings(synced_data.parent, synced_data), (synced_data / "puretalk.duckdb").resolve()
+    assert replicate(settings, "engine").rows == expect_equal(polars_of(lake), snapshot)
+    lake.files("puretalk.users")[0].unlink()
+    assert replicate(settings, "engine").tables == 3  # snapshot_info, twice, is among them
+    expect_equal(pandas_of(lake), snapshot)
 
 
 def polars_of(lake: Lake) -> Any:
@@ -95,8 +110,24 @@ def expect_that_a_killed_run_is_repaired(lake: Lake, before: State, state: State
     assert ended.returncode == -signal.SIGKILL
     replaced = [name for name in names if set(lake.files(name)) != files[name]]
     assert 0 < len(replaced) < len(names)
+    for relation, *published in zip(relations_of(state), rows_of(state), rows_of(before), strict=True):
+        assert comparable(lake.with_polars(relation.full_name), relation) in published, "half a table"
     replicate(before.settings, "engine")
     expect_equal(polars_of(lake), before.snapshot)
+
+
+def relations_of(state: State) -> list[Relation]:
+    with open_snapshot(state.snapshot) as connection:
+        return list_relations(connection)
+
+
+def rows_of(state: State) -> list[list[str]]:
+    """The rows of each relation, as they can be compared."""
+    with open_snapshot(state.snapshot) as connection:
+        return [
+            comparable(connection.execute(f"FROM {relation.source}").fetchall(), relation)
+            for relation in list_relations(connection)
+        ]
 
 
 @pytest.mark.slow

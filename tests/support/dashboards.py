@@ -68,7 +68,10 @@ def hostile_account() -> Account:
 def blocks(page: str) -> dict[str, Any]:
     """The packed data blocks of a page, unpacked."""
     found = re.findall(r'<script type="text/plain" id="([\w-]+)">([^<]*)</script>', page)
-    return {name: json.loads(gzip.decompress(base64.b64decode(text))) for name, text in found}
+    return {
+        name: json.loads(gzip.decompress(base64.b85decode(text.translate(str.maketrans(",./", "&<>")))))
+        for name, text in found
+    }
 
 
 def all_text(page: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,7 +35,18 @@ class PostgresServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._run("initdb", "-U", self.user, f"--pwfile={secret}", "-A", "scram-sha-256", "-E", "UTF8", "-N")
+        self._run(
+            "initdb",
+            "-U",
+            self.user,
+            f"--pwfile={secret}",
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "-N",
+            "--wal-segsize=1",
+        )
         self.start()
         return self
 
@@ -46,6 +59,11 @@ class PostgresServer:
     @property
     def url(self) -> str:
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def process(self) -> int:
+        """The id of the process that starts one for each connection."""
+        return int((self.folder / "cluster" / "postmaster.pid").read_text().split()[0])
 
     def start(self) -> None:
         options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
@@ -64,8 +82,22 @@ class PostgresServer:
         finally:
             connection.close()
 
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        """Until its end, files of the server grow to 1 MiB: what new processes of it write beyond is refused, as on a
+        full disk. A file of its write-ahead log is not longer."""
+        self._execute("prlimit", "--pid", str(self.process), f"--fsize={2**20}:")
+        try:
+            yield
+        finally:
+            self._execute("prlimit", "--pid", str(self.process), "--fsize=unlimited:")
+
     def _run(self, program: str, *arguments: str, is_checked: bool = True) -> None:
-        command = [str(self.programs / program), "-D", str(self.folder / "cluster"), *arguments]
+        cluster = str(self.folder / "cluster")
+        self._execute(str(self.programs / program), "-D", cluster, *arguments, is_checked=is_checked)
+
+    def _execute(self, *command: str, is_checked: bool = True) -> None:
+        """Run a program as the owner of the server."""
         if os.geteuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
+            command = ("runuser", "-u", "postgres", "--", *command)
         subprocess.run(command, check=is_checked, stdout=subprocess.DEVNULL, cwd="/", env={"PATH": os.environ["PATH"]})

@@ -14,6 +14,7 @@ from support.storm import select, settings_for, skip_models
 
 from puretalk.demo import Account, DemoApi
 from puretalk.endpoints.assistants.flatten import flatten_assistant
+from puretalk.privacy.policy import Policy
 from puretalk.settings import Settings
 from puretalk.sync import digests
 from puretalk.sync.options import SyncOptions
@@ -34,9 +35,9 @@ def sync(synced: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
     """A sync, and how many records it flattened."""
     flattened: list[Any] = []
 
-    def flatten(record: Any) -> Any:
+    def flatten(record: Any, policy: Policy | None) -> Any:
         flattened.append(record)
-        return flatten_assistant(record)
+        return flatten_assistant(record, policy)
 
     monkeypatch.setattr("puretalk.sync.comparison.flatten_assistant", flatten)
 

@@ -32,6 +32,12 @@ OLDER = "2 answers were older than the warehouse and were not believed"
         (Incomplete(unconfirmed=TWO), EXIT_INCOMPLETE, ("2 deletions could not be confirmed",), (AGAIN,)),
         (Incomplete(older=TWO), EXIT_INCOMPLETE, (OLDER,), (SET_BACK,)),
         (
+            Incomplete(unreadable=TWO),
+            EXIT_INCOMPLETE,
+            ("2 assistants have a record that cannot be read; what was known of them stays",),
+            ("Look at the reason in rejected_records, and correct these assistants in PureTalk",),
+        ),
+        (
             HeldBack(TWO, 3, older=TWO),
             EXIT_HELD,
             ("2 of 3 assistants vanished at once: held back until --accept-deletions", OLDER),

@@ -18,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from puretalk.api.body import BYTES_PER_VALUE, has_more_values
 from puretalk.api.retries import Lane, PassingError, Retries, parse_http_date, parse_retry_after
-from puretalk.api.transport import Reply, Transport
+from puretalk.api.transport import TOO_LARGE, Reply, Transport
 from puretalk.api.window import Window
 from puretalk.errors import ApiChangedError, KeyRejectedError
 from puretalk.json_values import JSONValue, NotJSONError, UnusableJSONError
@@ -39,16 +40,21 @@ class ApiClient:
         listener: Listener = SILENT,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        quotes_bodies: bool = True,
     ) -> None:
-        """`listener.on_retry` is told before each pause. Raises ConfigurationError; sends nothing yet."""
+        """`listener.on_retry` is told before each pause. `quotes_bodies`: messages may show how a body begins, which
+        may be data of the account. Raises ConfigurationError; sends nothing yet."""
         check_bounds(settings)
         self.settings = settings
         self._now = now
+        self._quotes_bodies = quotes_bodies
         self._transport = Transport(
             settings.api_key,
             settings.base_url,
             timeout=settings.timeout,
             deadline=max(settings.timeout, settings.retry_budget),
+            max_body=settings.max_body,
+            ca_bundle=settings.ca_bundle,
             connections=settings.window,
             now=now,
         )
@@ -132,7 +138,7 @@ class ApiClient:
         await asyncio.gather(*doomed, return_exceptions=True)
 
     def describe(self, reply: Reply) -> str:
-        """What kind of body came and how it begins, fit for a message."""
+        """What kind of body came and, where that may be said, how it begins; fit for a message."""
         if not reply.body.strip():
             return "an empty body"
         start = self._transport.scrubber.excerpt(reply.body)
@@ -143,7 +149,7 @@ class ApiClient:
             kind = "a JSON object"
         elif reply.status == 200 and start.startswith("["):
             kind = "a JSON list"
-        return f"{kind} ({start})"
+        return f"{kind} ({start})" if self._quotes_bodies else kind
 
     def _compare_clocks(self, reply: Reply) -> None:
         date = parse_http_date(reply.headers.get("date"))
@@ -167,6 +173,12 @@ class ApiClient:
         raise ApiChangedError(f"{reply.address} answered {said}")
 
     def _read(self, reply: Reply, read: Callable[[bytes], T]) -> T:
+        if has_more_values(reply.body, self.settings.max_body // BYTES_PER_VALUE):
+            raise ApiChangedError(
+                f"{reply.address} answered more than {self.settings.max_body // BYTES_PER_VALUE:,} values "
+                f"(max_body / {BYTES_PER_VALUE}): {self.describe(reply)}",
+                action=TOO_LARGE,
+            )
         try:
             return read(reply.body)
         except NotJSONError as error:

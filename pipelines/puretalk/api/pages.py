@@ -1,50 +1,30 @@
 """The pages of a list, in their order, with up to a window of them fetched ahead.
 
-A page is split into the bytes of its records, and each record has the SHA-256 of its bytes. A record whose digest the
-caller knows is not parsed: parsing costs ten times as much as splitting and hashing. A page whose digest the caller
-knows is not even split.
+A record whose digest the caller knows is not parsed: parsing costs ten times as much as splitting and hashing. A page
+whose digest the caller knows is not even split.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Self
-
-import msgspec
 
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
+from puretalk.api.splitting import Envelope, Record, read_envelope
 from puretalk.api.transport import Reply
 from puretalk.errors import ApiChangedError, RetryLaterError
-from puretalk.json_values import JSONValue, parse_json
+from puretalk.json_values import kind_of
 
 #: Up to this many pages in a row with the same records, rows may have shifted; after that, the server ignores `page`.
 SAME_PAGES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as it came: its bytes, their SHA-256, and its value; the value is None where the digest was known.
-
-    A record that was not split from a page has an empty digest, and so has one that held the API key: its value is
-    without the key, and its bytes must not become known, or the next sync would not tell of it."""
-
-    digest: bytes
-    body: bytes | msgspec.Raw
-    value: JSONValue
-    held_key: bool = False
-
-    @classmethod
-    def of(cls, value: JSONValue, *, held_key: bool = False) -> Self:
-        """The record of a value."""
-        return cls(b"", json.dumps(value).encode("ascii"), value, held_key)
+#: The largest `count` that a column of the warehouse can hold.
+MOST_COUNTED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +55,7 @@ class Page:
 
     def split(self, client: ApiClient, known: Container[bytes]) -> Page:
         """The same page with the bytes of its records, and the values of those that are not in `known`."""
-        records = _read_envelope(client, self.body, known).records if self.body else None
+        records = read_envelope(client, self.body, known, is_bounded=False).records if self.body else None
         return replace(self, records=records, body=b"") if records is not None else self
 
 
@@ -95,15 +75,15 @@ async def fetch_page(
     query = {"page": number, "limit": page_size or client.settings.page_size}
     known_page = known_pages.get(number)
 
-    def read(body: bytes) -> tuple[bytes, KnownPage | _Envelope]:
+    def read(body: bytes) -> tuple[bytes, KnownPage | Envelope]:
         digest = hashlib.sha256(body).digest()
         if known_page is not None and digest == known_page.digest:
             return digest, known_page
-        return digest, _read_envelope(client, body, known)
+        return digest, read_envelope(client, body, known)
 
     reply, found = await client.ask(endpoint.path, route=endpoint.path, query=query, read=read)
     if reply.status != 404:
-        digest, what = found or (b"", _Envelope())
+        digest, what = found or (b"", Envelope())
         if isinstance(what, KnownPage):
             records = [Record(each, b"", None) for each in what.records]
             return Page(number, records, what.count, what.has_next, reply.received_at, digest, reply.body)
@@ -193,63 +173,21 @@ def _is_same(page: Page, other: Page) -> bool:
     return [each.digest or each.body for each in page.records] == [each.digest or each.body for each in other.records]
 
 
-@dataclass(frozen=True)
-class _Envelope:
-    """The fields of a page as they came, with its records split; `records` is None where there is no list of them."""
-
-    count: JSONValue = None
-    records: list[Record] | None = None
-    following: JSONValue = None
-
-
-class _Split(msgspec.Struct):
-    """A page as msgspec splits it: each record is a view of its bytes."""
-
-    results: list[msgspec.Raw]
-    count: Any = None
-    next: Any = None
-
-
-_SPLIT = msgspec.json.Decoder(_Split)
-
-
-def _read_envelope(client: ApiClient, body: bytes, known: Container[bytes]) -> _Envelope:
-    """What a body says as a page, without the key. Raises the errors of `parse_json`."""
-    try:
-        split = _SPLIT.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # msgspec is stricter than `parse_json`, which reads NaN, a byte order mark and lone surrogates too.
-        value = parse_json(body)
-        if not isinstance(value, dict):
-            return _Envelope()
-        results = value.get("results")
-        parsed: list[Record] | None = None
-        if isinstance(results, list):
-            redacted = [client.redact(each, body) for each in results]
-            parsed = [Record.of(each, held_key=held_key) for each, held_key in redacted]
-        return _Envelope(value.get("count"), parsed, value.get("next"))
-    digests = [hashlib.sha256(each).digest() for each in split.results]
-    # Known bytes were searched when they became known. A page is searched as a whole: that takes half the time.
-    is_suspect = any(digest not in known for digest in digests) and client.holds_key(body)
-    records: list[Record] = []
-    for digest, each in zip(digests, split.results, strict=True):
-        value, held_key = (None, False) if digest in known else (parse_json(bytes(each)), False)
-        if is_suspect and digest not in known:
-            value, held_key = client.redact(value, bytes(each))
-        records.append(Record.of(value, held_key=True) if held_key else Record(digest, each, value))
-    return _Envelope(split.count, records, split.next)
-
-
-def _read_page(client: ApiClient, number: int, reply: Reply, digest: bytes, envelope: _Envelope) -> Page:
+def _read_page(client: ApiClient, number: int, reply: Reply, digest: bytes, envelope: Envelope) -> Page:
     count, records, following = envelope.count, envelope.records, envelope.following
-    if (
-        isinstance(count, int)
-        and not isinstance(count, bool)
-        and count >= 0
-        and records is not None
-        and (following is None or isinstance(following, str))
-    ):
+    if count is None:
+        flaw = "it has no `count`"
+    elif not isinstance(count, int) or isinstance(count, bool):
+        flaw = f"`count` is {kind_of(count)}, not a whole number"
+    elif not 0 <= count <= MOST_COUNTED:
+        flaw = "`count` is negative" if count < 0 else f"`count` is more than {MOST_COUNTED:,}"
+    elif records is None:
+        flaw = "`results` is no list"
+    elif not (following is None or isinstance(following, str)):
+        flaw = f"`next` is {kind_of(following)}"
+    else:
         return Page(number, records, count, following is not None, reply.received_at, digest)
     raise ApiChangedError(
-        f"{reply.address} answered something other than a page (`count`, `next`, `results`): {client.describe(reply)}"
+        f"{reply.address} answered something other than a page (`count`, `next`, `results`): {client.describe(reply)}; "
+        + flaw
     )

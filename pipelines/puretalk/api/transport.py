@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from datetime import datetime
 
 import httpx
 
+from puretalk.api.body import ACCEPTED_ENCODING, BodyTooLargeError, BrokenBodyError, is_readable, read_body
 from puretalk.api.origin import check_base_url, check_key, origin_of
 from puretalk.api.retries import PassingError
 from puretalk.errors import ApiChangedError, ConfigurationError
@@ -21,7 +23,20 @@ from puretalk.scrubbing import LogScrubber, Scrubber
 
 KEY_HEADER = "X-API-KEY"
 MAX_REDIRECTS = 5
-MAX_BODY = 256 * 2**20  # bytes of one answer, unpacked
+_LOCATION = "puretalk_location"
+
+#: What to do about an answer that is too large to be read.
+TOO_LARGE = (
+    "If the account's pages are really that large, lower page_size or raise max_body. Otherwise the API, or a proxy in "
+    "front of it, sends something that is no page: its operator has to act."
+)
+
+#: What to do about a certificate that cannot be verified. Nothing switches the verification off.
+DISTRUSTED = (
+    "Check base_url and this machine's clock. If a proxy or a virus scanner between here and the API replaces its "
+    "certificates, or the API has one of a private authority, name that authority's PEM file: ca_bundle "
+    "(PURETALK_CA_BUNDLE). Where you expect neither, somebody may intercept the connection."
+)
 
 LOG = logging.getLogger(__package__)
 #: Loggers of httpx that write addresses (at INFO) or headers (at DEBUG) unscrubbed.
@@ -43,15 +58,28 @@ class Transport:
     """GETs below one base URL, with one connection pool. The key goes to the origin of the base URL and to no other."""
 
     def __init__(
-        self, key: str, base_url: str, *, timeout: float, deadline: float, connections: int, now: Callable[[], datetime]
+        self,
+        key: str,
+        base_url: str,
+        *,
+        timeout: float,
+        deadline: float,
+        max_body: int,
+        ca_bundle: str,
+        connections: int,
+        now: Callable[[], datetime],
     ) -> None:
-        """`timeout` (seconds) bounds each connect, read and write, `deadline` (seconds) a whole answer; `connections`
-        are kept open between requests. Raises ConfigurationError; sends nothing yet."""
+        """`timeout` (seconds) bounds each connect, read and write, `deadline` (seconds) a whole answer with its
+        redirects, `max_body` the bytes of one body, unpacked; `ca_bundle` names a file of certificates that are
+        trusted besides the usual ones; `connections` are kept open between requests. Raises ConfigurationError; sends
+        nothing yet."""
         check_key(key)
         self._key = key
         self._base = check_base_url(base_url)
         self._timeout = timeout
         self._deadline = deadline
+        self._max_body = max_body
+        self._ca_bundle = ca_bundle
         self._connections = connections
         self._now = now
         self._http: httpx.AsyncClient | None = None
@@ -62,15 +90,23 @@ class Transport:
 
     def open(self) -> None:
         """Make the connection pool. Raises ConfigurationError; sends nothing yet."""
+        # Over https a proxy sees a tunnel; over http (loopback only) it would see the key.
+        trust_env = self._base.scheme == "https"
         try:
+            trusted = self._trusted_authorities()
             self._http = httpx.AsyncClient(
-                headers={"Accept": "application/json", "User-Agent": "puretalk"},
+                verify=trusted,
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": ACCEPTED_ENCODING,
+                    "User-Agent": "puretalk",
+                },
                 timeout=self._timeout,
                 # The client limits the requests in flight, so waiting for a connection is not part of any timeout.
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._connections),
                 follow_redirects=False,
-                # Over https a proxy sees a tunnel; over http (loopback only) it would see the key.
-                trust_env=self._base.scheme == "https",
+                trust_env=trust_env,
+                event_hooks={"response": [_take_location]},
             )
         except (ValueError, ImportError, OSError, httpx.InvalidURL):
             # The cause is left out: it quotes the address of the proxy, which may hold a password.
@@ -80,6 +116,19 @@ class Transport:
             ) from None
         for name in FOREIGN_LOGGERS:
             logging.getLogger(name).addFilter(self._log_scrubber)
+
+    def _trusted_authorities(self) -> ssl.SSLContext:
+        if self._base.scheme == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; reading the public ones takes 20 ms
+        trusted = httpx.create_ssl_context()
+        if self._ca_bundle:
+            try:
+                trusted.load_verify_locations(cafile=self._ca_bundle)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"ca_bundle is {self._ca_bundle}, which is no file of certificates (PEM): {type(error).__name__}"
+                ) from None
+        return trusted
 
     async def close(self) -> None:
         """Close all connections."""
@@ -105,8 +154,9 @@ class Transport:
         """
         asked = self._url(path + "/" if route in self._slashed else path)
         target = asked
+        ends_at = asyncio.get_running_loop().time() + self._deadline
         for _ in range(MAX_REDIRECTS + 1):
-            response, body = await self._send(target, query)
+            response, body = await self._send(target, query, ends_at)
             if response.status_code not in (301, 302, 303, 307, 308):
                 if response.status_code == 200 and target.path == asked.path + "/":
                     self._slashed.add(route)
@@ -118,46 +168,74 @@ class Transport:
 
     def _redirected(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
         """Where a redirect leads. Raises ApiChangedError when that is another origin, or missing."""
-        asked = self._show(url)
+        asked, location = self._show(url), response.extensions[_LOCATION]
+        if location is None:
+            raise ApiChangedError(f"{asked} redirects (HTTP {response.status_code}) without saying where to")
         try:
-            target = url.join(response.headers["location"])
-        except KeyError:  # httpx has refused a location that is not a URL
-            raise ApiChangedError(f"{asked} redirects (HTTP {response.status_code}) without saying where to") from None
+            target = url.join(location)
+            has_host = bool(target.host)
+            place = self.scrubber.excerpt(origin_of(target).encode())
+        except (httpx.InvalidURL, ValueError):
+            has_host = False
+        if not has_host:
+            shown = self.scrubber.excerpt(location.encode(errors="replace"))
+            raise ApiChangedError(f"{asked} redirects to something that is no address of a page ({shown})")
         if origin_of(target) == origin_of(self._base):
             return target.copy_with(userinfo=b"", fragment=None)
-        place = self.scrubber.scrub(origin_of(target))
         message = f"{asked} redirects to another origin: {place}. The key was not sent there"
         if (self._base.scheme, target.scheme, self._base.host) == ("http", "https", target.host):
             raise ApiChangedError(message, action=f"Set PURETALK_BASE_URL to an address at {place}.")
         raise ApiChangedError(message)
 
-    async def _send(self, url: httpx.URL, query: Mapping[str, int]) -> tuple[httpx.Response, bytes]:
-        """One request: the answer's head and its body, limited in size and in time."""
+    async def _send(self, url: httpx.URL, query: Mapping[str, int], ends_at: float) -> tuple[httpx.Response, bytes]:
+        """One request: the answer's head and its body, limited in size and in time (`ends_at` by the loop's clock)."""
         if self._http is None:
             raise RuntimeError("ApiClient is an async context manager: use `async with`")
         if origin_of(url) != origin_of(self._base):
             raise ConfigurationError(f"{origin_of(url)} is not the origin of the base URL")
         self.requests += 1
-        body = bytearray()
         result, started = "not read to its end", time.monotonic()
         try:
             # httpx limits each read; the deadline limits a server that sends a byte now and then.
             async with (
-                asyncio.timeout(self._deadline),
+                asyncio.timeout_at(ends_at),
                 self._http.stream("GET", url.copy_merge_params(query), headers={KEY_HEADER: self._key}) as response,
             ):
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        raise ApiChangedError(f"{self._show(url)} answered more than {MAX_BODY // 2**20} MiB")
+                body = await self._read(url, response)
             result = f"HTTP {response.status_code}, {len(body):,} bytes"
-        except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
+        except (httpx.TransportError, BrokenBodyError, TimeoutError) as error:
+            if distrust := _find_distrust(error):
+                result = f"its certificate is not trusted ({distrust})"
+                raise ConfigurationError(
+                    f"{origin_of(url)} cannot be trusted: its certificate is not valid here ({distrust}). The key was "
+                    "not sent",
+                    action=DISTRUSTED,
+                ) from error
             setback = self._classify(error)
             result = setback.reason
             raise setback from (None if self.scrubber.holds_secret(str(error)) else error)
         finally:
             LOG.info("GET %s: %s, %.3f s", _label(self._show(url), query), result, time.monotonic() - started)
-        return response, bytes(body)
+        return response, body
+
+    async def _read(self, url: httpx.URL, response: httpx.Response) -> bytes:
+        """The body, unpacked. httpx is not asked to unpack it, because it would unpack without a bound."""
+        encoding = response.headers.get("content-encoding", "")
+        if not is_readable(encoding):
+            if response.status_code != 200:
+                return b""  # the status says enough
+            shown = self.scrubber.excerpt(encoding.encode())
+            raise ApiChangedError(
+                f"{self._show(url)} answered with the Content-Encoding `{shown}`, which puretalk does not accept",
+                action="The operator of the API, or of a proxy in front of it, has to send JSON plain, or packed once "
+                "with gzip: puretalk asks for nothing else.",
+            )
+        try:
+            return await read_body(response.aiter_raw(), encoding, self._max_body)
+        except BodyTooLargeError:
+            raise ApiChangedError(
+                f"{self._show(url)} answered more than {_size(self._max_body)} (max_body)", action=TOO_LARGE
+            ) from None
 
     def _classify(self, error: Exception) -> PassingError:
         if isinstance(error, (httpx.TimeoutException, TimeoutError)):
@@ -173,6 +251,26 @@ class Transport:
     def _show(self, url: httpx.URL) -> str:
         """A URL without its query, as messages show it."""
         return self.scrubber.scrub(str(url.copy_with(query=None, fragment=None)))
+
+
+def _find_distrust(error: BaseException) -> str | None:
+    """Why the certificate of the other side was refused, where that is what happened."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return " ".join(seen.verify_message.split()).rstrip(".")
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+async def _take_location(response: httpx.Response) -> None:
+    """Keep the place to which a redirect leads from httpx, which reads it even where it does not follow: what it cannot
+    read, it reports as a broken connection."""
+    response.extensions[_LOCATION] = response.headers.pop("location", None)
+
+
+def _size(count: int) -> str:
+    return f"{count // 2**20} MiB" if count % 2**20 == 0 else f"{count:,} bytes"
 
 
 def _label(address: str, query: Mapping[str, int]) -> str:

@@ -16,13 +16,54 @@ from types import MappingProxyType
 
 from puretalk.api.client import ApiClient
 from puretalk.api.endpoint import Endpoint
-from puretalk.api.pages import KnownPage, Page, Record, fetch_pages
+from puretalk.api.pages import KnownPage, Page, fetch_pages
+from puretalk.api.splitting import Record
+from puretalk.errors import ApiChangedError
 from puretalk.listener import SILENT, Listener
 
 LOG = logging.getLogger(__package__)
 
+_ENDLESS = (
+    "Nothing was loaded, and the warehouse is as it was. If the account is really that large, raise max_pages and "
+    "max_records. Otherwise the API, or a proxy in front of it, sends a list without an end: its operator has to act."
+)
+#: Values of `count` that a message shows.
+_MOST_SHOWN = 10
+
 #: Takes a record and when its page was received (UTC); gives the record's id, or None when it cannot be used.
 Observer = Callable[[Record, datetime], str | None]
+
+
+@dataclass
+class Allowance:
+    """How much one sync may read, all walks together. A list that never ends, or claims not to, ends here."""
+
+    max_pages: int
+    max_records: int
+    pages: int = 0
+    records: int = 0
+
+    def take(self, page: Page) -> None:
+        """Count a page. Raises ApiChangedError when it is too much, or when the API announces too much."""
+        self.pages += 1
+        self.records += len(page.records)
+        if page.count > self.max_records:
+            raise ApiChangedError(
+                f"the API counts {page.count:,} records; a sync reads at most {self.max_records:,} (max_records)",
+                action=_ENDLESS,
+            )
+        if self.records > self.max_records:
+            raise ApiChangedError(
+                f"the API showed more than {self.max_records:,} records in one sync (max_records), and counts "
+                f"{page.count:,}",
+                action=_ENDLESS,
+            )
+        if self.pages > self.max_pages:
+            raise ApiChangedError(
+                f"the API showed more than {self.max_pages:,} pages in one sync (max_pages), and counts {page.count:,} "
+                "records",
+                action=_ENDLESS,
+            )
 
 
 @dataclass
@@ -46,7 +87,8 @@ class Walk:
         """Why the walk cannot be called complete; empty when it can."""
         doubts = []
         if len(self.counts) > 1:
-            doubts.append(f"the number of records moved during the walk ({' → '.join(map(str, self.counts))})")
+            some = [*self.counts[:_MOST_SHOWN], "…"] if len(self.counts) > _MOST_SHOWN else self.counts
+            doubts.append(f"the number of records moved during the walk ({' → '.join(map(str, some))})")
         if self.doubles:
             doubts.append(f"{len(self.doubles)} records came twice")
         distinct = self.records if self.is_known else len(self.ids) + self.rejected
@@ -82,10 +124,12 @@ async def walk_pages(
     known: Container[bytes] = frozenset(),
     known_pages: Mapping[int, KnownPage] = MappingProxyType({}),
     other_than: int | None = None,
+    allowance: Allowance | None = None,
     listener: Listener = SILENT,
 ) -> Walk:
     """Walk every page once and show each record to `observe`. Records whose digest is in `known` are not parsed.
-    `other_than`: records per page of the walk before, see `fetch_pages`.
+    `other_than`: records per page of the walk before, see `fetch_pages`. `allowance`: what may still be read;
+    None for no bound.
 
     `known_pages`: all pages of an earlier walk, by number. As long as the pages are these, their records are held back:
     `observe` gets them, without bytes and value, when a page differs. Their digests have to be in `known`.
@@ -112,6 +156,8 @@ async def walk_pages(
     found = fetch_pages(client, endpoint, known=known, known_pages=known_pages, other_than=other_than)
     async with aclosing(found) as pages:
         async for page in pages:
+            if allowance is not None:
+                allowance.take(page)
             walk.pages += 1
             walk.page_size = walk.page_size or len(page.records)
             walk.records += len(page.records)

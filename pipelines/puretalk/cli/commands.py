@@ -18,6 +18,7 @@ import click
 from puretalk.cli import history
 from puretalk.cli.changes import changes
 from puretalk.cli.ending import end_process
+from puretalk.cli.forget import forget
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -30,7 +31,7 @@ from puretalk.cli.messages import (
     to_json,
 )
 from puretalk.cli.model_context import mcp
-from puretalk.cli.options import SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
+from puretalk.cli.options import Seconds, SqlCommand, is_verbose, load, read_sql, settings_options, verbose_option
 from puretalk.cli.outlet import EscapedErrors, complain, put_text, say, say_all
 from puretalk.cli.output import choose_format, put_result, write_file
 from puretalk.cli.parquet import export_parquet_files
@@ -77,12 +78,13 @@ def main() -> None:
 
 
 main.add_command(replicate_command)
+main.add_command(forget)
 
 
 @main.command(epilog=explain_exit_codes())
 @click.option("--full-refresh", is_flag=True, help="Write every assistant again, changed or not. History stays.")
 @click.option("--accept-deletions", is_flag=True, help="Let a mass deletion through that an earlier run held back.")
-@click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait for another run.")
+@click.option("--wait", type=Seconds(), default=0.0, metavar="SECONDS", help="Wait for another run.")
 @click.option("--demo", is_flag=True, help="Sync the embedded demo account; needs no key and no network.")
 @click.option("--dashboard", "dashboard_file", is_flag=True, help="Write the dashboard after publishing.")
 @click.option("--timing", is_flag=True, help="Print what each step took; with --json, add it to the summary.")

@@ -7,16 +7,14 @@ from pathlib import Path
 import click
 
 from puretalk.cli.messages import explained_errors
-from puretalk.cli.options import load, settings_options
+from puretalk.cli.options import Seconds, load, settings_options
 
 
 @click.command()
 @click.option("--texts", "may_show_texts", is_flag=True, help="Allow answers with prompts and other texts.")
 @click.option("--max-rows", type=click.IntRange(1), default=200, show_default=True, help="Most rows of one answer.")
 @click.option("--max-bytes", type=click.IntRange(1), default=200_000, show_default=True, help="Most bytes of its rows.")
-@click.option(
-    "--max-seconds", type=click.FloatRange(0.1), default=20.0, show_default=True, help="Longest time for one answer."
-)
+@click.option("--max-seconds", type=Seconds(0.1), default=20.0, show_default=True, help="Longest time for one answer.")
 @settings_options
 def mcp(
     may_show_texts: bool, max_rows: int, max_bytes: int, max_seconds: float, data_dir: Path | None, debug: bool

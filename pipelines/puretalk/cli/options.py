@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,20 @@ from puretalk.errors import UsageError
 from puretalk.settings import Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Seconds(click.FloatRange):
+    """Seconds of an option, up to a week. click's own range takes NaN, which is neither too small nor too large."""
+
+    def __init__(self, least: float = 0) -> None:
+        super().__init__(least, 604_800)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. Fails outside of the range."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is not a number of seconds.", param, ctx)
+        return float(seconds)
 
 
 class SqlCommand(click.Command):

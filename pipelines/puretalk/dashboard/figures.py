@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import duckdb
 
 from puretalk.dashboard.answers import Rows, Scalar, fetch
+from puretalk.dashboard.members import (
+    Axes,
+    Match,
+    Members,
+    label_text,
+    numeric,
+    read_matches,
+    read_members,
+    read_series,
+)
 from puretalk.dashboard.spec import Chart, Spec, Table, Tile
 from puretalk.errors import ConfigurationError, WarehouseError
 
 #: Days that the small line of a tile covers.
 TREND_DAYS: Final = 90
-
-#: The text for a label or series that is NULL or empty.
-NONE: Final = "(none)"
 
 _AGGREGATES: Final[Mapping[str, str]] = {
     "count": "count(*)",
@@ -26,16 +33,6 @@ _AGGREGATES: Final[Mapping[str, str]] = {
     "sum": "sum(value)",
     "share": "avg(value)",
 }
-
-
-@dataclass(frozen=True)
-class Members:
-    """Rows that take part in filtering: places of assistants and, for a chart, of labels and series; and values."""
-
-    assistants: list[int]
-    labels: list[int]
-    series: list[int]
-    values: list[float | None] | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,19 @@ class ChartFigure:
     members: Members | None
     sql: str
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw; a line needs two points."""
+        return len(self.labels) < (2 if self.chart.kind == "line" else 1)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum of all columns or bars means something; shares and distinct assistants do not add up."""
+        return self.chart.kind in ("bars", "columns") and self.chart.aggregate in ("count", "sum")
+
+    def sum(self) -> float:
+        return sum(self.total(label) for label in range(len(self.labels)))
+
     def total(self, label: int) -> float:
         return sum(value or 0 for value in self.values[label])
 
@@ -72,82 +82,102 @@ class TableFigure:
     table: Table
     rows: Rows
     assistants: list[int | None] | None
+    matches: Mapping[str, Match]
     versions: list[Scalar] | None
     sql: str
+
+    @property
+    def is_empty(self) -> bool:
+        return not len(self.rows)
 
 
 @dataclass(frozen=True)
 class LastSync:
-    """The newest run that published; `finished_at` is None for a snapshot that no sync wrote."""
+    """The newest run that published, and how many have; `finished_at` is None for a snapshot that no sync wrote."""
 
+    started_at: str
     finished_at: datetime | None
     is_settled: bool
     is_exact: bool
     held: int
+    syncs: int
 
 
 @dataclass(frozen=True)
 class Figures:
-    """`assistants`: id → name, in the order that gives each its place; `deleted`: place → deleted_at."""
+    """`assistants`: id → name, or the id where there is none, in the order that gives each its place; `deleted`: place
+    → deleted_at."""
 
-    assistants: Mapping[str, str | None]
+    assistants: Mapping[str, str]
     deleted: Mapping[int, str]
     last_sync: LastSync
     tiles: list[TileFigure]
     charts: list[ChartFigure]
     tables: list[TableFigure]
 
+    def empty(self, section: str) -> list[str]:
+        """The titles of what has nothing to show in a section: it gets one line instead of a card each."""
+        charts = [one.chart.title for one in self.charts if one.is_empty and one.chart.section == section]
+        return charts + [one.table.title for one in self.tables if one.is_empty and one.table.section == section]
+
 
 def read_figures(connection: duckdb.DuckDBPyConnection, spec: Spec) -> Figures:
     """Run the SQL of tiles, charts and tables. ConfigurationError names the item whose SQL does not run."""
     try:
         known = connection.execute(
-            "SELECT assistant_id, assistant_name, is_live, strftime(deleted_at, '%Y-%m-%dT%H:%M:%SZ') "
-            "FROM marts.dim_assistants ORDER BY assistant_name, assistant_id"
+            "SELECT assistant_id, coalesce(assistant_name, assistant_id), is_live, "
+            "strftime(deleted_at, '%Y-%m-%dT%H:%M:%SZ') FROM marts.dim_assistants ORDER BY assistant_name, assistant_id"
         ).fetchall()
         last = connection.execute(
-            "SELECT epoch_us(finished_at), is_settled, is_exact, held_count FROM marts.rpt_sync_health "
-            "ORDER BY started_at DESC LIMIT 1"
+            "SELECT strftime(started_at, '%Y-%m-%dT%H:%M:%SZ'), epoch_us(finished_at), is_settled, is_exact, "
+            "held_count, count(*) OVER () FROM marts.rpt_sync_health ORDER BY started_at DESC LIMIT 1"
         ).fetchall()
     except duckdb.Error as error:
         raise WarehouseError(
             f"The snapshot has no marts to read: {error}", action="Run `puretalk build` or `puretalk sync`."
         ) from error
     places = {row[0]: place for place, row in enumerate(known)}
+    answers = {chart.id: _chart_rows(connection, chart) for chart in spec.charts}
+    charts = [_chart_figure(connection, chart, answers[chart.id]) for chart in spec.charts]
+    axes = {figure.chart.id: _axes(figure) for figure in charts if figure.chart.kind != "line"}
     return Figures(
         assistants={assistant_id: name for assistant_id, name, _, _ in known},
         deleted={place: deleted_at for place, (_, _, is_live, deleted_at) in enumerate(known) if not is_live},
         last_sync=_last_sync(last),
-        tiles=[_tile_figure(connection, tile, places) for tile in spec.tiles],
-        charts=[_chart_figure(connection, chart, places) for chart in spec.charts],
-        tables=[_table_figure(connection, table, places) for table in spec.tables],
+        tiles=[_tile_figure(connection, tile, places, axes) for tile in spec.tiles],
+        charts=[
+            replace(figure, members=read_members(answers[figure.chart.id], places, figure.chart, axes))
+            for figure in charts
+        ],
+        tables=[_table_figure(connection, table, places, axes) for table in spec.tables],
     )
 
 
 def _last_sync(rows: Sequence[tuple[Any, ...]]) -> LastSync:
     if not rows:
-        return LastSync(None, True, True, 0)
-    finished_us, is_settled, is_exact, held = rows[0]
+        return LastSync("", None, True, True, 0, 0)
+    started_at, finished_us, is_settled, is_exact, held, syncs = rows[0]
     finished_at = None
     if finished_us is not None:
         finished_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=finished_us)
-    return LastSync(finished_at, is_settled is not False, is_exact is not False, held or 0)
+    return LastSync(started_at or "", finished_at, is_settled is not False, is_exact is not False, held or 0, syncs)
 
 
-def _tile_figure(connection: duckdb.DuckDBPyConnection, tile: Tile, places: Mapping[str, int]) -> TileFigure:
+def _tile_figure(
+    connection: duckdb.DuckDBPyConnection, tile: Tile, places: Mapping[str, int], axes: Mapping[str, Axes]
+) -> TileFigure:
     item = f"the tile {tile.id!r}"
     rows = fetch(connection, tile.sql, item)
     sql = f"SELECT {_AGGREGATES[tile.aggregate]} AS value\nFROM (\n{_indented(tile.sql)}\n)"
     total = fetch(connection, sql, item).column("value")
     trend = _trend(fetch(connection, f"{tile.trend}\nORDER BY moment", item)) if tile.trend else []
-    return TileFigure(
-        tile, _number(total[0] if total else None), _delta(trend, tile.delta_days), trend, _members(rows, places), sql
-    )
+    members = read_members(rows, places, tile, axes)
+    return TileFigure(tile, numeric(total[0] if total else None), _delta(trend, tile.delta_days), trend, members, sql)
 
 
 def _trend(rows: Rows) -> list[tuple[str, float | None]]:
     columns = zip(rows.column("moment"), rows.column("value"), strict=True)
-    points = [(str(moment), _number(value)) for moment, value in columns]
+    points = [(str(moment), numeric(value)) for moment, value in columns]
     if not points:
         return []
     first_day = date.fromisoformat(points[-1][0][:10]) - timedelta(days=TREND_DAYS)
@@ -162,22 +192,22 @@ def _delta(trend: Sequence[tuple[str, float | None]], days: int) -> float | None
     return trend[-1][1] - before[-1] if before else None
 
 
-def _chart_figure(connection: duckdb.DuckDBPyConnection, chart: Chart, places: Mapping[str, int]) -> ChartFigure:
+def _chart_rows(connection: duckdb.DuckDBPyConnection, chart: Chart) -> Rows:
     item = f"the chart {chart.id!r}"
     if chart.kind == "line":
-        rows = fetch(connection, f"{chart.sql}\nORDER BY moment", item)
-        labels = [str(moment) for moment in rows.column("moment")]
-        values = [[_number(value)] for value in rows.column("value")]
-        return ChartFigure(chart, labels, [None] * len(labels), [""], values, None, chart.sql)
+        return fetch(connection, f"{chart.sql}\nORDER BY moment", item)
     rows = fetch(connection, chart.sql, item)
     if "label" not in rows.titles:
         raise ConfigurationError(f"The SQL of {item} in the dashboard spec gives no column named label")
-    return _added_up(connection, chart, rows, places)
+    return rows
 
 
-def _added_up(
-    connection: duckdb.DuckDBPyConnection, chart: Chart, rows: Rows, places: Mapping[str, int]
-) -> ChartFigure:
+def _chart_figure(connection: duckdb.DuckDBPyConnection, chart: Chart, rows: Rows) -> ChartFigure:
+    """The figure, without members: those need the labels of all charts."""
+    if chart.kind == "line":
+        labels = [str(moment) for moment in rows.column("moment")]
+        values = [[numeric(value)] for value in rows.column("value")]
+        return ChartFigure(chart, labels, [None] * len(labels), [""], values, None, chart.sql)
     groups = ["label"] + (["series"] if "series" in rows.titles else [])
     names = ", ".join(groups)
     sql = (
@@ -185,17 +215,17 @@ def _added_up(
     )
     answer = fetch(connection, sql, f"the chart {chart.id!r}")
     cells: dict[tuple[str, str], float | None] = {}
-    for label, one, value in zip(answer.column("label"), _series(answer), answer.column("value"), strict=True):
-        cells[_text(label), one] = _number(value)
+    for label, one, value in zip(answer.column("label"), read_series(answer), answer.column("value"), strict=True):
+        cells[label_text(label), one] = numeric(value)
 
     marks: dict[str, str] = {}
     positions: dict[str, float] = {}
     columns = zip(rows.column("label"), rows.column("mark"), rows.column("position"), strict=True)
     for label, mark, position in columns:
         if mark is not None:
-            marks[_text(label)] = str(mark)
-        if (number := _number(position)) is not None:
-            positions[_text(label)] = min(number, positions.get(_text(label), math.inf))
+            marks[label_text(label)] = str(mark)
+        if (number := numeric(position)) is not None:
+            positions[label_text(label)] = min(number, positions.get(label_text(label), math.inf))
 
     totals: dict[str, float] = {}
     series_totals: dict[str, float] = {}
@@ -210,24 +240,15 @@ def _added_up(
     if chart.kind == "columns":
         labels = _steps(labels, chart.step_days)[-chart.limit :]
     order = sorted(series_totals, key=lambda one: (-series_totals[one], one)) if chart.kind == "columns" else None
-    series = order or list(dict.fromkeys(_series(rows)))
-    members = _members(
-        rows, places, {label: n for n, label in enumerate(labels)}, {one: n for n, one in enumerate(series)}
-    )
+    series = order or list(dict.fromkeys(read_series(rows)))
     values = [[cells.get((label, one)) for one in series] for label in labels]
-    return ChartFigure(chart, labels, [marks.get(label) for label in labels], series, values, members, sql)
-
-
-def _series(rows: Rows) -> list[str]:
-    if "series" not in rows.titles:
-        return [""] * len(rows)
-    return [_text(one) for one in rows.column("series")]
+    return ChartFigure(chart, labels, [marks.get(label) for label in labels], series, values, None, sql)
 
 
 def _weights(rows: Rows) -> dict[str, float]:
     weights: dict[str, float] = {}
     for label in rows.column("label"):
-        weights[_text(label)] = weights.get(_text(label), 0) + 1
+        weights[label_text(label)] = weights.get(label_text(label), 0) + 1
     return weights
 
 
@@ -242,50 +263,28 @@ def _steps(labels: list[str], days: int) -> list[str]:
     return [(first + timedelta(days=step)).isoformat() for step in range(0, (last - first).days + 1, days)]
 
 
-def _table_figure(connection: duckdb.DuckDBPyConnection, table: Table, places: Mapping[str, int]) -> TableFigure:
+def _table_figure(
+    connection: duckdb.DuckDBPyConnection, table: Table, places: Mapping[str, int], axes: Mapping[str, Axes]
+) -> TableFigure:
     rows = fetch(connection, table.sql, f"the table {table.id!r}")
-    for column in table.match.values():
-        if column not in rows.titles:
-            raise ConfigurationError(f"The table {table.id!r} in the dashboard spec has no column {column!r} to match")
+    if table.since and table.since not in rows.titles:
+        raise ConfigurationError(f"The table {table.id!r} in the dashboard spec has no column {table.since!r}")
+    matches = read_matches(rows, table, axes)
     assistants = (
         [places.get(str(one)) for one in rows.column("assistant_id")] if "assistant_id" in rows.titles else None
     )
     versions = rows.column("version_number") if "version_number" in rows.titles else None
-    shown = rows.without("assistant_id").without("version_number")
-    return TableFigure(table, shown, assistants, versions, table.sql)
+    hidden = ("assistant_id", "version_number", *(title for title in rows.titles if title.startswith("_")))
+    for title in hidden:
+        rows = rows.without(title)
+    return TableFigure(table, rows, assistants, matches, versions, table.sql)
 
 
-def _members(
-    rows: Rows,
-    places: Mapping[str, int],
-    labels: Mapping[str, int] | None = None,
-    series: Mapping[str, int] | None = None,
-) -> Members | None:
-    if "assistant_id" not in rows.titles:
-        return None
-    # SQL without ORDER BY gives rows in any order; sorted, the same snapshot makes the same page.
-    found = []
-    columns = zip(rows.column("assistant_id"), rows.column("label"), _series(rows), rows.column("value"), strict=True)
-    for assistant_id, label, one, value in columns:
-        place = places.get(str(assistant_id))
-        if place is None or (labels is not None and _text(label) not in labels):
-            continue
-        found.append((place, labels[_text(label)] if labels else 0, series[one] if series else 0, _number(value)))
-    found.sort(key=lambda row: (row[:3], row[3] is None, row[3] or 0))
-    return Members(
-        assistants=[row[0] for row in found],
-        labels=[row[1] for row in found] if labels is not None else [],
-        series=[row[2] for row in found] if series is not None else [],
-        values=[row[3] for row in found] if "value" in rows.titles else None,
+def _axes(figure: ChartFigure) -> Axes:
+    return Axes(
+        {label: place for place, label in enumerate(figure.labels)},
+        {one: place for place, one in enumerate(figure.series)},
     )
-
-
-def _text(value: Scalar) -> str:
-    return NONE if value is None or value == "" else str(value)
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) else None
 
 
 def _indented(sql: str) -> str:

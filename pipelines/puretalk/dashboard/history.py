@@ -1,6 +1,6 @@
 """What the page has about each assistant, in packed chunks; the page unpacks a chunk when an assistant of it is opened.
 
-A chunk is JSON, gzipped, in base64: `{"texts": ["…"], "assistants": {"17": {"history": [[3, [0]], …]}}}`. A long
+A chunk is JSON, gzipped, in base85: `{"texts": ["…"], "assistants": {"17": {"history": [[3, [0]], …]}}}`. A long
 text is once in `texts`. In the rows it is `[its index]`, or `[its index, 1]` where the value is that text as JSON (old
 and new values of a history are). A history repeats mostly the same texts, and similar texts are close together, so gzip
 compresses it well.
@@ -28,6 +28,9 @@ _CHUNK_CHARACTERS: Final = 300_000
 
 #: Texts of at least this length are written once.
 _SHARED_LENGTH: Final = 48
+
+#: `data.js` has the same letters.
+_PLAIN: Final = str.maketrans("&<>", ",./")
 
 Packed = Scalar | list[int]
 
@@ -60,9 +63,13 @@ class Histories:
 
 
 def pack(value: object) -> str:
-    """JSON, gzipped, in base64, so that nothing in it can end a script element."""
+    """JSON, gzipped, in base85 (RFC 1924) with other letters for those that mean something in HTML.
+
+    Base85 takes 5 letters for 4 bytes; base64 would make the page 6 percent larger.
+    """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode("ascii")
+    packed = gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)
+    return base64.b85encode(packed).decode("ascii").translate(_PLAIN)
 
 
 def pack_histories(
@@ -76,11 +83,15 @@ def pack_histories(
         empty = fetch(connection, f"SELECT * FROM (\n{sql}\n) LIMIT 0", f"the detail {name!r}").without("assistant_id")
         columns[name] = (empty.titles, empty.formats)
     chunk = _Chunk()
+    places = {assistant_id: place for place, assistant_id in enumerate(assistant_ids)}
     for start in range(0, len(assistant_ids), _READ_AT_ONCE):
         ids = list(assistant_ids[start : start + _READ_AT_ONCE])
         answers = {name: dict(_by_assistant(connection, name, sql, ids)) for name, sql in _statements(details)}
         for place, assistant_id in enumerate(ids, start):
-            rows = {name: answer.get(assistant_id, []) for name, answer in answers.items()}
+            rows = {
+                name: _placed(columns[name][0], answer.get(assistant_id, []), places)
+                for name, answer in answers.items()
+            }
             chunk.assistants[str(place)] = {
                 name: [[chunk.packed(value, is_json=name.endswith(".changes")) for value in row] for row in group]
                 for name, group in rows.items()
@@ -93,6 +104,13 @@ def pack_histories(
     if chunk.assistants:
         chunks.append(_sealed(chunk))
     return Histories(chunks, chunk_of, columns)
+
+
+def _placed(titles: tuple[str, ...], rows: list[tuple[Any, ...]], places: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """The rows with the place of an assistant in place of its id, in a first column `other_id`."""
+    if titles[:1] != ("other_id",):
+        return rows
+    return [(places[row[0]], *row[1:]) for row in rows if row[0] in places]
 
 
 def _json_text(value: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import resources
@@ -18,13 +18,17 @@ import jinja2
 from markupsafe import Markup
 
 from puretalk.dashboard.answers import Scalar
-from puretalk.dashboard.figures import ChartFigure, Figures, Members, TileFigure
+from puretalk.dashboard.figures import ChartFigure, Figures, TileFigure
 from puretalk.dashboard.history import Histories, pack
+from puretalk.dashboard.members import Match, Members
 from puretalk.dashboard.script import read_script
 from puretalk.dashboard.spec import Spec
 
 #: Number of colours; further series share the last one.
 COLOURS: Final = 8
+
+#: The style sheets, in the order in which a later one has the last word.
+STYLES: Final = ("dashboard.css", "reading.css", "narrow.css", "forced_colours.css", "print.css")
 
 #: Most rows in the data view of a chart; the SQL next to them gives all of them.
 DATA_ROWS: Final = 500
@@ -71,6 +75,7 @@ def render_page(
         figures=figures,
         ids=list(figures.assistants),
         charts={figure.chart.id: figure for figure in figures.charts},
+        filled=[figure.table.id for figure in figures.tables if not figure.is_empty],
         policy=policy,
         script=Markup(script),
         style=Markup(style),
@@ -84,7 +89,8 @@ def render_page(
 
 
 def _style() -> str:
-    text = resources.files(__package__).joinpath("dashboard.css").read_text(encoding="utf-8")
+    files = [resources.files(__package__).joinpath(name) for name in STYLES]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
     if "</" in text:
         raise AssertionError("a style sheet cannot hold the end of an element")
     return text
@@ -108,6 +114,7 @@ def _data(
         "names": list(figures.assistants.values()),
         "deleted": {str(place): deleted_at for place, deleted_at in figures.deleted.items()},
         "chunkOf": histories.chunk_of,
+        "lastSync": figures.last_sync.started_at,
         "hasPrompts": include_prompts,
         "staleSeconds": stale_after.total_seconds(),
         "colours": COLOURS,
@@ -144,14 +151,17 @@ def _data(
                 "id": one.table.id,
                 "title": one.table.title,
                 "pageSize": one.table.page_size,
-                "match": dict(one.table.match),
+                "since": one.table.since,
+                "tab": one.table.tab,
                 "titles": one.rows.titles,
                 "formats": one.rows.formats,
                 "columns": one.rows.columns,
                 "assistants": one.assistants,
+                "matches": _packed_matches(one.matches),
                 "versions": one.versions,
             }
             for one in figures.tables
+            if not one.is_empty
         ],
         "details": [
             {
@@ -176,7 +186,12 @@ def _packed_members(members: Members | None) -> dict[str, Any] | None:
         "labels": members.labels,
         "series": members.series,
         "values": members.values,
+        "matches": _packed_matches(members.matches),
     }
+
+
+def _packed_matches(matches: Mapping[str, Match]) -> dict[str, Any]:
+    return {chart_id: {"labels": one.labels, "series": one.series} for chart_id, one in matches.items()}
 
 
 def shown(value: Scalar, format_: str = "text") -> str:

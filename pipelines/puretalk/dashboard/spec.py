@@ -25,13 +25,18 @@ from puretalk.errors import ConfigurationError
 AGGREGATES: Final = ("count", "assistants", "sum", "share")
 FORMATS: Final = ("integer", "number", "percent", "seconds")
 CHART_KINDS: Final = ("bars", "columns", "matrix", "line", "chips")
-DETAIL_KINDS: Final = ("settings", "texts", "tree", "table", "timeline")
+DETAIL_KINDS: Final = ("settings", "texts", "tree", "table", "timeline", "compare")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "aggregate": AGGREGATES,
     "format": FORMATS,
     "good": ("up", "down", "neither"),
     "order": ("value", "label"),
 }
+
+
+#: Chart id → the column with the label of that chart, or the columns with its label and its series. The filter of that
+#: chart narrows the rows themselves; without a match, it narrows the assistants that they belong to.
+Match = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ class Tile:
     note: str = ""
     chart: str = ""
     """Id of a chart whose parts are listed under the number."""
+    match: Match = field(default_factory=dict)
+    opens: Mapping[str, str] = field(default_factory=dict)
+    """Table id → the cut-off with which the number leads there: `sync`, `friday` or `7d`."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +77,24 @@ class Chart:
     width: int = 4
     step_days: int = 0
     note: str = ""
+    match: Match = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of `sql` as they are; the column aliases are the headings. `match` names the column whose rows a chart's
-    filter narrows (without it a filter only narrows the assistants)."""
+    """Rows of `sql` as they are; the column aliases are the headings. A column whose alias begins with `_` is not
+    shown. `since` is the column of times that a cut-off narrows; `tab` is the one at which an assistant opens."""
 
     id: str
     title: str
     sql: str
     section: str = ""
     page_size: int = 10
+    since: str = ""
+    tab: str = ""
     width: int = 12
     note: str = ""
-    match: Mapping[str, str] = field(default_factory=dict)
+    match: Match = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

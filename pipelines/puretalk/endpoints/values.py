@@ -35,13 +35,6 @@ class Notes:
         self.drift.append(f"{kind} {self.where}{name}")
 
 
-def kind_of(value: JSONValue) -> str:
-    names: dict[type, str] = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    if value == "" or (isinstance(value, str) and not value.strip()):
-        return "an empty string"
-    return names.get(type(value), "a number")
-
-
 def fit(value: JSONValue, type_: ColumnType, name: str, notes: Notes) -> RowValue:
     """The value in the column's type. When it does not fit: NULL, and `extra` keeps the value."""
     if value is None:

@@ -20,6 +20,8 @@ from puretalk.models.model import Model, sql_folder
 from puretalk.models.parsed import ParsedFiles
 from puretalk.models.properties import load_yaml
 from puretalk.models.references import find_references
+from puretalk.models.withheld import WithheldRule, find_withheld, select_withheld
+from puretalk.privacy.policy import read_treatments
 from puretalk.settings import Settings
 
 _KEYS = ("rule", "assistant", "place", "reason", "until")
@@ -41,10 +43,11 @@ class Acceptance:
 @dataclass(frozen=True)
 class Audit:
     """`known_variables`: names that the platform fills in itself. `accepted`: of two that fit a finding, the first
-    counts."""
+    counts. `withheld`: rules that cannot read all that they need."""
 
     known_variables: tuple[str, ...] = ()
     accepted: tuple[Acceptance, ...] = ()
+    withheld: tuple[WithheldRule, ...] = ()
 
     def fill(self, connection: duckdb.DuckDBPyConnection, model: Model, parsed: ParsedFiles | None = None) -> Model:
         """The model; with the SELECT that the settings give it, where they give it one."""
@@ -61,13 +64,17 @@ class Audit:
             queries["intermediate.int_known_variables"] = f"select unnest([{names}]) as variable"
         if self.accepted:
             queries["intermediate.int_accepted_findings"] = _select_accepted(self.accepted)
+        if self.withheld:
+            queries["intermediate.int_withheld_rules"] = select_withheld(self.withheld)
         return queries
 
 
 def read_audit(settings: Settings) -> Audit:
     """What the settings tell the audit. Raises ConfigurationError, which names the file and the entry."""
     path = settings.locate(settings.audit.accepted_findings)
-    return Audit(settings.audit.known_variable_names, read_accepted(path) if path is not None else ())
+    accepted = read_accepted(path) if path is not None else ()
+    withheld = find_withheld(read_treatments(settings.privacy.treatments))
+    return Audit(settings.audit.known_variable_names, accepted, withheld)
 
 
 def find_idle_entries(connection: duckdb.DuckDBPyConnection, accepted: Sequence[Acceptance]) -> list[str]:
@@ -100,8 +107,13 @@ def read_accepted(path: Path) -> tuple[Acceptance, ...]:
 
 
 def _list_rules() -> frozenset[str]:
-    query = (sql_folder() / "marts" / "dim_finding_rules.sql").read_text(encoding="utf-8")
+    query, read = (
+        (sql_folder() / schema / f"{name}.sql").read_text(encoding="utf-8")
+        for schema, name in (("marts", "dim_finding_rules"), ("intermediate", "int_withheld_rules"))
+    )
     with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA intermediate")
+        connection.execute(f"CREATE VIEW intermediate.int_withheld_rules AS {read}")
         return frozenset(rule for (rule,) in connection.execute(f"SELECT rule FROM (\n{query}\n)").fetchall())
 
 

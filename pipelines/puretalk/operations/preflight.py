@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,10 @@ from puretalk.api.pages import Page, fetch_page
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.endpoints.assistants.flatten import RejectedRecordError, flatten_assistant
 from puretalk.errors import EXIT_OK, KeyRejectedError, PuretalkError, WarehouseError
+from puretalk.models.withheld import find_withheld
+from puretalk.privacy.policy import Policy, read_treatments
 from puretalk.settings import KEY_PLACES, SETTINGS, Settings, setting_value
+from puretalk.sync.drift import name_some
 from puretalk.warehouse.work_file import open_warehouse
 
 #: Seconds for which the preflight retries a request; fewer than in a sync, because a person is waiting.
@@ -35,6 +39,8 @@ def run_preflight(settings: Settings) -> Iterator[PreflightResult]:
     yield from _check_api(settings)
     yield _check_folder(settings)
     yield PreflightResult("settings", _describe_origins(settings))
+    if not settings.privacy.keeps_all:
+        yield PreflightResult("privacy", _describe_policy(settings))
 
 
 def _describe_origins(settings: Settings) -> str:
@@ -62,19 +68,25 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
         return
     origin = settings.origins.get("api_key", "the program that called")
     yield PreflightResult("key", f"from {origin}, accepted by {settings.api.base_url}")
+    # What is printed is under the policy too. Its hashes are stored nowhere, so any secret will do.
+    treatments = read_treatments(settings.privacy.treatments)
+    policy = None if settings.privacy.keeps_all else Policy(treatments, secrets.token_bytes())
     drift: set[str] = set()
     unusable = 0
     with_key = sum(record.held_key for record in page.records)
     for record in page.records:
+        if record.flaw:
+            unusable += 1
+            continue
         try:
-            drift.update(flatten_assistant(record.value).drift)
+            drift.update(flatten_assistant(record.value, policy).drift)
         except RejectedRecordError:
             unusable += 1
     answer = f"answers as documented: {page.count} assistants, {len(page.records)} on the first page"
     if drift or unusable or with_key:
         details = [
-            *sorted(drift),
-            *([f"{unusable} records without a usable id"] if unusable else []),
+            *([name_some(sorted(drift))] if drift else []),
+            *([f"{unusable} records that cannot be used"] if unusable else []),
             *([f"{with_key} records that hold the API key, which is left out"] if with_key else []),
         ]
         answer = f"answers, with differences that a sync will keep and report: {', '.join(details)}"
@@ -83,10 +95,18 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
 
 async def _fetch_first_page(settings: Settings) -> Page:
     quick = replace(settings.api, retry_budget=min(PATIENCE, settings.api.retry_budget))
-    async with ApiClient(quick) as client:
+    async with ApiClient(quick, quotes_bodies=settings.privacy.keeps_all) as client:
         page = await fetch_page(client, ENDPOINT, 1)
     assert page is not None
     return page
+
+
+def _describe_policy(settings: Settings) -> str:
+    hidden = [f"{name}: {each}" for name, each in settings.privacy.treatments.items() if each != "keep"]
+    withheld = find_withheld(read_treatments(settings.privacy.treatments))
+    idle = [each.rule for each in withheld if not each.is_run]
+    rules = f"; rules of the audit that do not run: {', '.join(idle)}" if idle else ""
+    return f"{', '.join(hidden)}{rules}"
 
 
 def _check_folder(settings: Settings) -> PreflightResult:

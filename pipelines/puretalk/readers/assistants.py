@@ -6,6 +6,7 @@ import duckdb
 
 from puretalk.errors import ConfigurationError, UsageError
 from puretalk.schema import STORAGE_SCHEMA
+from puretalk.terminal import escape_line
 
 #: Most candidates that a message names.
 MAX_CANDIDATES = 10
@@ -29,7 +30,7 @@ def find_assistant(connection: duckdb.DuckDBPyConnection, wanted: str) -> str:
         return candidates[0][0]
     if candidates:
         listed = [
-            f"  {assistant_id}  {name or '(no name)'}{'  (deleted)' if is_deleted else ''}"
+            escape_line(f"  {assistant_id}  {name or '(no name)'}{'  (deleted)' if is_deleted else ''}")
             for assistant_id, name, is_deleted in candidates[:MAX_CANDIDATES]
         ]
         if len(candidates) > MAX_CANDIDATES:

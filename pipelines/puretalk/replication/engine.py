@@ -20,6 +20,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from puretalk.database import quote_literal
 from puretalk.errors import ConfigurationError
+from puretalk.replication.dialects import DIALECTS, PLAIN
 from puretalk.replication.snapshot import OWNER, Part, Parts, Relation, RelationColumn
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ MARKER = Relation(
         RelationColumn("part", "text", "assistant_id; empty for a table that has none."),
         RelationColumn("row_count", "bigint", "Rows of the part."),
         RelationColumn("digest", "text", "Digest of the rows; NULL on its way: the part is to be removed."),
+        RelationColumn(
+            "held_digest", "text", "What the engine computed from the rows that it got; NULL where none can."
+        ),
     ),
 )
-#: Engines with COMMENT ON for tables and columns.
-_WITH_COMMENTS = frozenset({"postgres", "duckdb", "snowflake"})
 
 
 class Engine:
@@ -62,34 +64,52 @@ class Engine:
         self._client: SqlClientBase[Any] = pipeline.sql_client()
         # None where dlt does not say: PostgreSQL and DuckDB, which have them.
         self._has_transactions = self._client.capabilities.supports_transactions is not False
-
-    @property
-    def refuses_nul(self) -> bool:
-        """Whether text cannot hold U+0000, nor JSON a lone surrogate."""
-        return self.kind in ("postgres", "redshift")
+        self.dialect = DIALECTS.get(self.kind, PLAIN)
 
     def read_parts(self, relations: Iterable[Relation]) -> Parts:
-        """The parts that the engine is known to hold. A part whose rows are not as many as the marker says is not
-        among them as it was: its digest is empty."""
+        """The parts that the engine holds. A part whose rows are not as many as the marker says, or have another digest
+        now than when they came, is not among them as it was: its digest is empty."""
         with self._client as client:
             marked = {
-                (relation, part): Part(count, digest)
-                for relation, part, count, digest in self._rows(client, MARKER, "relation, part, row_count, digest", "")
+                (relation, part): (Part(count, digest), held_digest or "")
+                for relation, part, count, digest, held_digest in self._read_marker(client)
             }
-            held = {key: mark for key, mark in marked.items() if not key[0]}
+            held = {key: mark for key, (mark, _) in marked.items() if not key[0]}
             for relation in relations:
-                owner = f"coalesce({OWNER}, '')"
-                counts = dict(
-                    self._rows(client, relation, f"{owner}, count(*)", f"GROUP BY {owner}")
-                    if relation.is_by_assistant
-                    else self._rows(client, relation, "'', count(*)", "")
-                )
+                found = {part: (count, digest or "") for part, count, digest in self._read_held(client, relation)}
                 known = {part for name, part in marked if name == relation.full_name}
-                for part in known | counts.keys():
-                    mark = marked.get((relation.full_name, part), Part(0, ""))
-                    count = counts.get(part, 0)
-                    held[relation.full_name, part] = mark if mark.row_count == count else Part(count, "")
+                for part in known | found.keys():
+                    mark, digest_then = marked.get((relation.full_name, part), (Part(0, ""), ""))
+                    count, digest_now = found.get(part, (0, ""))
+                    is_as_it_was = (count, digest_now) == (mark.row_count, digest_then)
+                    held[relation.full_name, part] = mark if is_as_it_was else Part(count, "")
         return held
+
+    def _read_marker(self, client: SqlClientBase[Any]) -> list[Any]:
+        if not self._find_columns(client, MARKER):
+            return []
+        columns = ", ".join(column.name for column in MARKER.columns)
+        return list(
+            client.execute_sql(f"SELECT {columns} FROM {self._place(client, MARKER.dataset, MARKER.name)}") or ()
+        )
+
+    def _read_held(self, client: SqlClientBase[Any], relation: Relation) -> list[Any]:
+        """Of each part that has rows: its name, their number, the engine's digest. None if a column is missing."""
+        present = self._find_columns(client, relation)
+        if not all(column.name.lower() in present for column in relation.columns):
+            return []
+        return list(client.execute_sql(self._select_held(client, relation, "")) or ())
+
+    def _select_held(self, client: SqlClientBase[Any], relation: Relation, condition: str) -> str:
+        """A query for the parts that have rows: part, row_count, and the engine's digest, empty where it has none."""
+        quoted = [(client.escape_column_name(column.name), column.type) for column in relation.columns]
+        digest = self.dialect.digest(quoted) if self.dialect.digest else "''"
+        place = self._place(client, relation.dataset, relation.name)
+        group = f" GROUP BY {_part(relation)}" if relation.is_by_assistant else ""
+        return (
+            f"SELECT {_part(relation)} AS part, count(*) AS row_count, {digest} AS held_digest "
+            f"FROM {place}{condition}{group}"
+        )
 
     def create(self, relations: list[Relation]) -> None:
         """Create the tables and columns that are missing."""
@@ -105,7 +125,7 @@ class Engine:
             with pipeline._get_destination_clients(schema)[0] as client:
                 client.initialize_storage()
                 with self._client as sql:
-                    if any(not self._exists(sql, relation) for relation in here):
+                    if any(not self._find_columns(sql, relation) for relation in here):
                         with contextlib.suppress(DatabaseUndefinedRelation):  # dlt trusts its note of what there is
                             sql.execute_sql(f"DELETE FROM {self._place(sql, dataset, '_dlt_version')}")
                 client.update_stored_schema()
@@ -128,36 +148,59 @@ class Engine:
     def take_over(self, relations: Iterable[Relation], described: Iterable[Relation]) -> None:
         """Replace the parts that are named in the incoming marker by the incoming rows, describe tables, and note it:
         one transaction, where there are any. Without, the note is removed first and written last."""
-        with self._client as client, client.begin_transaction() if self._has_transactions else contextlib.nullcontext():
-            incoming = self._place(client, INCOMING, MARKER.incoming_name)
-            target = self._place(client, MARKER.dataset, MARKER.name)
-            client.execute_sql(
-                f"DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM {incoming} AS incoming "
-                f"WHERE incoming.relation = {target}.relation AND incoming.part = {target}.part)"
-            )
-            for relation in relations:
-                place = self._place(client, relation.dataset, relation.name)
-                named = f"SELECT part FROM {incoming} WHERE relation = {quote_literal(relation.full_name)}"
-                condition = f" WHERE coalesce({OWNER}, '') IN ({named})" if relation.is_by_assistant else ""
-                client.execute_sql(f"DELETE FROM {place}{condition}")
-                self._insert(client, relation, "")
-            for relation in described:
-                self._describe(client, relation)
-            self._insert(client, MARKER, "WHERE digest IS NOT NULL")
+        with self._client as client:
+            if not self.dialect.describes_in_transaction:
+                self._describe(client, described)
+            with client.begin_transaction() if self._has_transactions else contextlib.nullcontext():
+                incoming = self._place(client, INCOMING, MARKER.incoming_name)
+                target = self._place(client, MARKER.dataset, MARKER.name)
+                # No relation's name has a blank. Not every engine lets a subquery refer to the table of the DELETE.
+                key = "relation || ' ' || part"
+                client.execute_sql(f"DELETE FROM {target} WHERE {key} IN (SELECT {key} FROM {incoming})")
+                for relation in relations:
+                    self._replace(client, relation)
+                if self.dialect.describes_in_transaction:
+                    self._describe(client, described)
+                for relation in relations:
+                    self._mark(client, relation)
+                self._insert(client, MARKER, "WHERE relation = ''")
 
-    def _describe(self, client: SqlClientBase[Any], relation: Relation) -> None:
-        """Give a table its primary key, and it and its columns their descriptions, where the engine has them."""
-        place = self._place(client, relation.dataset, relation.name)
-        if self.kind == "postgres" and relation.key:
-            name = client.escape_column_name(f"{relation.name}_key")
-            client.execute_sql(f"ALTER TABLE {place} DROP CONSTRAINT IF EXISTS {name}")
-            columns = ", ".join(map(client.escape_column_name, relation.key))
-            client.execute_sql(f"ALTER TABLE {place} ADD CONSTRAINT {name} PRIMARY KEY ({columns})")
-        if self.kind in _WITH_COMMENTS:
-            client.execute_sql(f"COMMENT ON TABLE {place} IS {quote_literal(relation.description)}")
-            for column in relation.columns:
-                path = f"{place}.{client.escape_column_name(column.name)}"
-                client.execute_sql(f"COMMENT ON COLUMN {path} IS {quote_literal(column.description)}")
+    def _replace(self, client: SqlClientBase[Any], relation: Relation) -> None:
+        condition = self._named(client, relation) if relation.is_by_assistant else " WHERE 1 = 1"
+        client.execute_sql(f"DELETE FROM {self._place(client, relation.dataset, relation.name)}{condition}")
+        self._insert(client, relation, "")
+
+    def _named(self, client: SqlClientBase[Any], relation: Relation) -> str:
+        """The condition for the rows of the parts that are on their way."""
+        incoming = self._place(client, INCOMING, MARKER.incoming_name)
+        return (
+            f" WHERE {_part(relation)} IN "
+            f"(SELECT part FROM {incoming} WHERE relation = {quote_literal(relation.full_name)})"
+        )
+
+    def _mark(self, client: SqlClientBase[Any], relation: Relation) -> None:
+        """Note the parts that came, with the digest that the engine now has of them."""
+        condition = self._named(client, relation) if relation.is_by_assistant else ""
+        client.execute_sql(
+            f"INSERT INTO {self._place(client, MARKER.dataset, MARKER.name)} "
+            "(relation, part, row_count, digest, held_digest) "
+            "SELECT incoming.relation, incoming.part, incoming.row_count, incoming.digest, held.held_digest "
+            f"FROM {self._place(client, INCOMING, MARKER.incoming_name)} AS incoming "
+            f"LEFT JOIN ({self._select_held(client, relation, condition)}) AS held ON held.part = incoming.part "
+            f"WHERE incoming.relation = {quote_literal(relation.full_name)} AND incoming.digest IS NOT NULL"
+        )
+
+    def _describe(self, client: SqlClientBase[Any], relations: Iterable[Relation]) -> None:
+        """Give tables their primary keys, and tables and columns their descriptions, where the engine has them."""
+        for relation in relations:
+            place = self._place(client, relation.dataset, relation.name)
+            if self.dialect.has_primary_keys and relation.key:
+                name = client.escape_column_name(f"{relation.name}_key")
+                client.execute_sql(f"ALTER TABLE {place} DROP CONSTRAINT IF EXISTS {name}")
+                columns = ", ".join(map(client.escape_column_name, relation.key))
+                client.execute_sql(f"ALTER TABLE {place} ADD CONSTRAINT {name} PRIMARY KEY ({columns})")
+            for statement in self.dialect.describe(relation, place, client.escape_column_name):
+                client.execute_sql(statement)
 
     def _insert(self, client: SqlClientBase[Any], relation: Relation, condition: str) -> None:
         columns = ", ".join(client.escape_column_name(column.name) for column in relation.columns)
@@ -165,20 +208,16 @@ class Engine:
         incoming = self._place(client, INCOMING, relation.incoming_name)
         client.execute_sql(f"INSERT INTO {place} ({columns}) SELECT {columns} FROM {incoming} {condition}")
 
-    def _exists(self, client: SqlClientBase[Any], relation: Relation) -> bool:
-        try:
-            client.execute_sql(f"SELECT 1 FROM {self._place(client, relation.dataset, relation.name)} WHERE 1 = 0")
-        except DatabaseUndefinedRelation:
-            return False
-        return True
-
-    def _rows(self, client: SqlClientBase[Any], relation: Relation, columns: str, rest: str) -> list[Any]:
-        """Rows of a table; none where it does not exist."""
+    def _find_columns(self, client: SqlClientBase[Any], relation: Relation) -> set[str]:
+        """The names of a table's columns, in lower case; none where there is no table."""
         try:
             place = self._place(client, relation.dataset, relation.name)
-            return list(client.execute_sql(f"SELECT {columns} FROM {place} {rest}") or ())
+            with client.execute_query(f"SELECT * FROM {place} WHERE 1 = 0") as cursor:
+                names = {column[0].lower() for column in cursor.description}
+                cursor.fetchall()  # DuckDB runs nothing else before
+                return names
         except DatabaseUndefinedRelation:
-            return []
+            return set()
 
     def _place(self, client: SqlClientBase[Any], dataset: str, name: str) -> str:
         with client.with_alternative_dataset_name(dataset):
@@ -196,6 +235,16 @@ class Engine:
 def column_hints(relation: Relation) -> list[Any]:
     """The columns in the words of dlt."""
     return [
-        {"name": column.name, "data_type": column.type, "nullable": column.name not in relation.key}
+        {
+            "name": column.name,
+            "data_type": column.type,
+            "nullable": column.name not in relation.key,
+            "description": column.description,  # dlt itself writes it where BigQuery gets a new column
+        }
         for column in relation.columns
     ]
+
+
+def _part(relation: Relation) -> str:
+    """The part of a row, in SQL."""
+    return f"coalesce({OWNER}, '')" if relation.is_by_assistant else "''"

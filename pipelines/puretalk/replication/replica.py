@@ -1,7 +1,7 @@
 """`puretalk replicate`: bring an engine to the published snapshot by sending what differs.
 
 What the engine holds is read from the engine, never from a local note. So a replica that was changed, half loaded, or
-set back is repaired by the next run, as far as its marker table or its number of rows shows it.
+set back is repaired by the next run: its marker table, the number of its rows, or the engine's digest of them shows it.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def replicate(settings: Settings, name: str, *, everything: bool = False) -> Rep
     Raises ReplicaError; where the engine has transactions, it then holds what it held before.
     """
     started = time.monotonic()
+    _refuse_foreign_destination(settings)
     with hold_replication_lock(settings.data_dir), tempfile.TemporaryDirectory() as folder:
         snapshot = SnapshotStore(settings.data_dir).current()
         if snapshot is None:
             raise ReplicaError("nothing has been published yet", action="Run `puretalk sync` first.")
-        _refuse_foreign_destination(settings)
         project_dir = settings.project_dir if settings.is_trusted else None
         try:
             with isolated_dlt(Path(folder), project_dir=project_dir), open_snapshot(snapshot) as connection:
@@ -121,8 +121,11 @@ def _replicate(
     engine.create([*relations, MARKER])
     engine.load(
         [
-            (MARKER, read_batches(connection, "SELECT * FROM memory.differing", [])),
-            *((relation, _rows_of(connection, relation, engine.refuses_nul)) for relation in touched),
+            (
+                MARKER,
+                read_batches(connection, "SELECT *, CAST(NULL AS VARCHAR) AS held_digest FROM memory.differing", []),
+            ),
+            *((relation, _rows_of(connection, relation, engine.dialect.refuses_nul)) for relation in touched),
         ]
     )
     engine.take_over(touched, [*relations, MARKER] if _DESCRIPTIONS in differing else [])
@@ -211,7 +214,7 @@ def _passwords(value: str) -> Iterator[str]:
     password = urlsplit(value).password if "://" in value else value
     if password and len(password) > 3:
         yield password
-        yield unquote(password)
+        yield unquote(password)  # as the driver gets it from a URL
 
 
 def _without_nul(column: str, kind: str) -> str:

@@ -16,6 +16,7 @@ from puretalk.api.client import ApiClient
 from puretalk.catalogue import SYNC_RUNS
 from puretalk.listener import SILENT, Listener
 from puretalk.models.changes import Changes
+from puretalk.privacy.policy import Policy
 from puretalk.settings import ApiSettings, DecisionSettings, check_bounds
 from puretalk.sync.batches import Batch, Loader, StoredAssistants
 from puretalk.sync.clock import find_clock_faults
@@ -104,7 +105,7 @@ class AccountRead:
 
 class AccountReader:
     """What reading an account needs. `spool_dir`: None for the system's temporary folder. `deadline`: when reading ends
-    with a TimeoutError."""
+    with a TimeoutError. `rewrite`: the destination was written under another policy than `policy`."""
 
     def __init__(
         self,
@@ -115,6 +116,8 @@ class AccountReader:
         listener: Listener = SILENT,
         spool_dir: Path | None = None,
         deadline: Deadline = Deadline(0),
+        policy: Policy | None = None,
+        rewrite: bool = False,
     ) -> None:
         self._api = api
         self._bounds = bounds
@@ -122,6 +125,8 @@ class AccountReader:
         self._listener = listener
         self._spool_dir = spool_dir
         self._deadline = deadline
+        self._policy = policy
+        self._rewrite = rewrite
 
     @contextmanager
     def read(self, destination: Destination) -> Iterator[AccountRead]:
@@ -138,7 +143,9 @@ class AccountReader:
             async def read() -> tuple[Decision, ApiClient]:
                 async with (
                     asyncio.timeout(self._deadline.remaining),
-                    ApiClient(self._api, listener=self._listener, now=now) as client,
+                    ApiClient(
+                        self._api, listener=self._listener, now=now, quotes_bodies=self._policy is None
+                    ) as client,
                 ):
                     decision = await decide(
                         client,
@@ -149,6 +156,8 @@ class AccountReader:
                         known_account=known_account,
                         now=now,
                         listener=self._listener,
+                        policy=self._policy,
+                        rewrite=self._rewrite,
                     )
                     return decision, client
 

@@ -138,8 +138,8 @@ class Loader:
         self.loaded += 1
 
     def add_shared(self, batch: Batch) -> None:
-        """Add users and voices that are new or changed."""
-        for shared in self.comparison.changed_shared():
+        """Add users and voices that are new or changed, or all where they are written again."""
+        for shared in self.comparison.shared_to_load():
             batch.add(shared.table, flatten_shared(shared))
             self.loaded += 1
 

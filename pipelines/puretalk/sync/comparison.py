@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from puretalk.api.pages import Record
+from puretalk.api.splitting import Record
 from puretalk.endpoints.assistants.flatten import (
     Flattened,
     Outline,
@@ -21,10 +21,12 @@ from puretalk.endpoints.assistants.flatten import (
     Shared,
     find_deviation,
     flatten_assistant,
+    keep_rejected,
     record_id,
 )
 from puretalk.endpoints.assistants.tables import USERS, VOICES
 from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_json, parse_json
+from puretalk.privacy.policy import Policy
 from puretalk.sync.known import Known
 from puretalk.sync.spool import Spool
 
@@ -78,15 +80,18 @@ class Comparison:
     `standing`: id → the answer that is believed; `news`: id → its observations, oldest first; `older`: ids whose answer
     was older than the warehouse's; `drift`: difference from the documentation → ids; `restated`: id → the content
     hash of what the warehouse has with the hash of an earlier release; `unusable`: records of the current walk that
-    could not be used, equal ones each; `set_aside`: answers that a later one of this sync replaced or repeated, or that
-    are about another account. So each answer counts once: in `standing`, `older`, `unusable` or `set_aside`.
-    `held_key`: ids (empty for a record without one) whose record held the API key. A full refresh believes every answer
-    of the list, older or not, and spools every record.
+    could not be used, equal ones each; `unreadable`: ids of those that cannot even be read; `set_aside`: answers that a
+    later one of this sync replaced or repeated, or that are about another account. So each answer counts once: in
+    `standing`, `older`, `unusable` or `set_aside`. `held_key`: ids (empty for a record without one) whose record held
+    the API key. A full refresh believes every answer of the list, older or not, and spools every record. `rewrite`:
+    spool every record, because what the warehouse has was written under another `policy`.
     """
 
     known: Known
     spool: Spool
     full_refresh: bool = False
+    policy: Policy | None = None
+    rewrite: bool = False
     standing: dict[str, Standing] = field(default_factory=dict)
     news: dict[str, list[Observation]] = field(default_factory=dict)
     older: set[str] = field(default_factory=set)
@@ -95,6 +100,7 @@ class Comparison:
     shared: dict[tuple[str, str], Shared] = field(default_factory=dict)
     restated: dict[str, str] = field(default_factory=dict)
     unusable: int = 0
+    unreadable: set[str] = field(default_factory=set)
     set_aside: int = 0
     held_key: set[str] = field(default_factory=set)
 
@@ -102,22 +108,23 @@ class Comparison:
         """A walk begins: it shows what could not be used again."""
         self.set_aside += self.unusable
         self.unusable = 0
+        self.unreadable.clear()
 
     def observe(self, record: Record, received_at: datetime, *, is_confirmed: bool = False) -> str | None:
-        """Take one answer; gives its assistant_id, or None when it cannot be used. `is_confirmed`: it may take an
-        assistant back to an earlier state."""
+        """Take one answer; gives its assistant_id, or None where it has none. `is_confirmed`: it may take an assistant
+        back to an earlier state."""
         outline = self.known.digests.get(record.digest)
         digest = None
         if record.held_key:
             self.held_key.add(_id_of(record.value))
         if outline is None:
+            if record.flaw:
+                self._reject(received_at, record.flaw, record.text)
+                return self._note_unreadable(record)
             try:
-                outline = flatten_assistant(record.value)
+                outline = flatten_assistant(record.value, self.policy)
             except RejectedRecordError as error:
-                kept = clean_record(record.value)
-                record_hash = hash_json(kept)
-                self.rejected.setdefault(record_hash, Rejected(received_at, str(error), kept, record_hash))
-                self.unusable += 1
+                self._reject(received_at, str(error), clean_record(record.value))
                 return None
             digest = record.digest or None
         if outline.assistant_id in self.standing or outline.assistant_id in self.older:
@@ -132,6 +139,7 @@ class Comparison:
                 self.older.add(outline.assistant_id)
                 return outline.assistant_id
         self.older.discard(outline.assistant_id)
+        self.unreadable.discard(outline.assistant_id)
         self._believe(outline, received_at, standing, record, digest)
         return outline.assistant_id
 
@@ -147,6 +155,7 @@ class Comparison:
         self.unusable = 0
         for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared, self.restated):
             found.clear()
+        self.unreadable.clear()
         self.held_key.clear()
 
     def kind(self, assistant_id: str) -> Kind:
@@ -172,8 +181,8 @@ class Comparison:
             if own is None:
                 continue
             shared = self.shared[own.table.name, own.key]
-            if own.content_hash != shared.content_hash:
-                result[name] = find_deviation(own, shared)
+            if own.content_hash != shared.content_hash and (found := find_deviation(own, shared)):
+                result[name] = found
         return result
 
     def settle_shared(self, deleted: Collection[str]) -> None:
@@ -194,11 +203,14 @@ class Comparison:
     def changed_shared(self) -> list[Shared]:
         """Voices and users that the warehouse does not have like this."""
         known = {USERS.name: self.known.users, VOICES.name: self.known.voices}
-        return [
-            shared
-            for (table, key), shared in sorted(self.shared.items(), key=lambda entry: entry[0])
-            if known[table].get(key) != shared.content_hash
-        ]
+        return [each for each in self._sorted_shared() if known[each.table.name].get(each.key) != each.content_hash]
+
+    def shared_to_load(self) -> list[Shared]:
+        """Voices and users whose row must be written."""
+        return self._sorted_shared() if self.rewrite else self.changed_shared()
+
+    def _sorted_shared(self) -> list[Shared]:
+        return [shared for _, shared in sorted(self.shared.items(), key=lambda entry: entry[0])]
 
     def ids_to_load(self) -> Iterator[str]:
         """Ids whose row must be written: news, a changed deviation, or everything on a full refresh; sorted."""
@@ -206,15 +218,41 @@ class Comparison:
             known = self.known.assistants.get(assistant_id)
             if (
                 self.full_refresh
+                or self._is_of_another_policy(assistant_id)
                 or assistant_id in self.news
                 or known is None
                 or self._is_other_deviation(known.deviation, self.deviation(assistant_id))
             ):
                 yield assistant_id
 
+    def read_again(self) -> Iterator[tuple[str, str, str]]:
+        """Assistants that did not change and were spooled: assistant_id, content hash, configuration."""
+        for assistant_id, standing in self.standing.items():
+            if standing.offset is not None and assistant_id not in self.news:
+                yield assistant_id, standing.content_hash, self.spool.read(standing.offset).config
+
+    def _is_of_another_policy(self, assistant_id: str) -> bool:
+        """Whether the rows of the warehouse follow from another policy; the destination of a plain dlt pipeline does
+        not say from which."""
+        return self.rewrite or (self.policy is not None and assistant_id in self.restated)
+
     @staticmethod
     def _is_other_deviation(one: JSONObject, other: JSONObject) -> bool:
         return bool(one or other) and canonical_json(one) != canonical_json(other)
+
+    def _reject(self, received_at: datetime, reason: str, kept: JSONValue) -> None:
+        kept, record_hash = keep_rejected(kept, self.policy) if self.policy else (kept, hash_json(kept))
+        self.rejected.setdefault(record_hash, Rejected(received_at, reason, kept, record_hash))
+        self.unusable += 1
+
+    def _note_unreadable(self, record: Record) -> str | None:
+        """The id of a record that cannot be read: the account has that assistant, whatever the record says."""
+        try:
+            assistant_id = record_id(record.value)
+        except RejectedRecordError:
+            return None
+        self.unreadable.add(assistant_id)
+        return assistant_id
 
     def _standing_in_warehouse(self, outline: Outline) -> Standing | None:
         known = self.known.assistants.get(outline.assistant_id)
@@ -249,9 +287,9 @@ class Comparison:
         )
         offset = standing.offset if standing is not None and is_same else None
         is_news = not is_same or previous_deleted_at is not None
-        if offset is None and (is_news or self.full_refresh):
+        if offset is None and (is_news or self.full_refresh or self._is_of_another_policy(assistant_id)):
             if not isinstance(outline, Flattened):  # its bytes were known
-                outline = flatten_assistant(parse_json(bytes(record.body)))
+                outline = flatten_assistant(parse_json(bytes(record.body)), self.policy)
             offset = self.spool.add(outline)
         if is_news and offset is not None:
             earlier = self.news.get(assistant_id)

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from puretalk.api.client import ApiClient
-from puretalk.api.pages import Record
-from puretalk.api.walk import Walk, walk_pages
+from puretalk.api.splitting import Record
+from puretalk.api.walk import Allowance, Walk, walk_pages
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.listener import SILENT, Listener
+from puretalk.privacy.policy import Policy
 from puretalk.settings import DecisionSettings
 from puretalk.sync.comparison import Comparison
 from puretalk.sync.deletions import Explained, MissingAssistants, OwnAddresses, is_mass_deletion
@@ -89,15 +90,19 @@ async def decide(
     known_account: KnownAccount | None = None,
     now: Callable[[], datetime],
     listener: Listener = SILENT,
+    policy: Policy | None = None,
+    rewrite: bool = False,
 ) -> Decision:
-    """Walk the account and decide. `known_account`: what the last sync read, if `known` is what it left. Errors of the
-    client pass through: a walk that failed decides nothing."""
+    """Walk the account and decide. `known_account`: what the last sync read, if `known` is what it left. `rewrite`: the
+    warehouse was written under another policy than `policy`. Errors of the client pass through: a walk that failed
+    decides nothing."""
     if options.full_refresh:  # every record is read again
         known, known_account = Known(known.assistants, known.users, known.voices, known.rejected), None
-    comparison = Comparison(known, spool, full_refresh=options.full_refresh)
+    comparison = Comparison(known, spool, full_refresh=options.full_refresh, policy=policy, rewrite=rewrite)
     addresses = OwnAddresses(client)
     missing_assistants = MissingAssistants(addresses, now)
     began_at = now()
+    allowance = Allowance(bounds.max_pages, bounds.max_records)
     walks: list[Walk] = []
     deleted: dict[str, datetime] = {}
     doubt: str | None = None
@@ -116,6 +121,7 @@ async def decide(
             known=known,
             known_pages=known_account.pages if known_account and not walks else {},
             other_than=size_before,
+            allowance=allowance,
             listener=listener,
         )
         walks.append(walk)
@@ -156,16 +162,16 @@ async def decide(
     confirmed, gone = await _ask_about_older(comparison, addresses, walks[-1], now)
     comparison.settle_older(gone)
     deleted |= gone
-    older = frozenset(comparison.older)
+    older, unreadable = frozenset(comparison.older), frozenset(comparison.unreadable - deleted.keys())
     if not isinstance(verdict, HeldBack) and not options.accept_deletions and _is_mass(deleted, known, bounds):
         verdict = HeldBack(known.live & deleted.keys(), len(known.live))
     if isinstance(verdict, HeldBack):
         verdict, settlement = replace(verdict, older=older), None
         deleted.clear()
     elif verdict is None:
-        verdict = Incomplete((doubt,) if doubt else (), frozenset(explained.unclear), older)
-    elif isinstance(verdict, Exact) and older:
-        verdict = Incomplete(older=older)
+        verdict = Incomplete((doubt,) if doubt else (), frozenset(explained.unclear), older, unreadable)
+    elif isinstance(verdict, Exact) and (older or unreadable):
+        verdict, settlement = Incomplete(older=older, unreadable=unreadable), None if unreadable else settlement
     comparison.settle_shared(deleted)
     _log.info("verdict: %s", "; ".join(verdict.notes) or "exact")
     received = sum(walk.records for walk in walks) + found + confirmed
@@ -180,7 +186,7 @@ def _is_mass(ids: Iterable[str], known: Known, bounds: DecisionSettings) -> bool
 def _is_foreign(comparison: Comparison) -> bool:
     """Whether not one of the live assistants is in the account: the key may belong to another one."""
     live = comparison.known.live
-    seen = comparison.standing.keys() | comparison.older
+    seen = comparison.standing.keys() | comparison.older | comparison.unreadable
     return bool(seen and live) and not (seen & live)
 
 

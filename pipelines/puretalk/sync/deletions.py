@@ -17,8 +17,8 @@ from datetime import datetime
 from heapq import nsmallest
 
 from puretalk.api.client import ApiClient
-from puretalk.api.pages import Record
 from puretalk.api.records import Answer, fetch_record
+from puretalk.api.splitting import Record
 from puretalk.api.walk import Walk
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.settings import DecisionSettings

@@ -16,6 +16,7 @@ from puretalk.catalogue import REJECTED_RECORDS, SYNC_RUNS, TABLES
 from puretalk.database import quote_name
 from puretalk.endpoints.assistants.flatten import DEVIATES
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS, USERS, VOICES
+from puretalk.privacy.policy import Policy
 from puretalk.schema import STORAGE_SCHEMA, Row, Table
 from puretalk.sync.digests import read_digests
 from puretalk.sync.known import Known, KnownAccount, KnownAssistant
@@ -152,20 +153,21 @@ class PipelineDestination(Destination):
 
 
 class WorkFileDestination(Destination):
-    """An open work file: what `puretalk sync` loads into, read without dlt."""
+    """An open work file: what `puretalk sync` loads into, read without dlt. `policy`: that of the sync."""
 
     placeholder = "?"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, policy: Policy | None = None) -> None:
         self.connection = connection
+        self._policy = policy
         super().__init__()
 
     def read_known(self) -> Known:
-        return replace(super().read_known(), digests=read_digests(self.connection))
+        return replace(super().read_known(), digests=read_digests(self.connection, self._policy))
 
     def read_account(self) -> KnownAccount | None:
         # A table or column that is missing has to be written, whatever the account says.
-        return None if self.bare_tables() else read_account(self.connection)
+        return None if self.bare_tables() or self._policy is not None else read_account(self.connection)
 
     def add_run(self, run: SyncRun) -> None:
         """Add the run's own row, where a run has nothing else to write."""

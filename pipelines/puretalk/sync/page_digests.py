@@ -2,6 +2,7 @@
 
 A walk that shows the same pages again says what it said then, so nothing has to be compared. Kept in the warehouse file
 only where that sync was one complete walk whose every record it believed, and used only by the release that wrote it.
+Under a policy it is not kept: whoever guesses what a record says could find out whether that is right.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import duckdb
 from puretalk.api.pages import KnownPage
 from puretalk.catalogue import SYNC_RUNS
 from puretalk.database import quote_name
+from puretalk.privacy.policy import Policy
 from puretalk.schema import INTERNAL_SCHEMA, STORAGE_SCHEMA
 from puretalk.sync import digests
 from puretalk.sync.decision import Decision
@@ -51,11 +53,11 @@ def read_account(connection: duckdb.DuckDBPyConnection) -> KnownAccount | None:
     return KnownAccount(pages, parse_drift(runs[0][0])) if runs else None
 
 
-def write_account(connection: duckdb.DuckDBPyConnection, decision: Decision) -> None:
+def write_account(connection: duckdb.DuckDBPyConnection, decision: Decision, policy: Policy | None = None) -> None:
     """Keep the account as this sync read it, or keep none. The digests of its records have to be written before."""
     if decision.same_as is not None:
         return
-    pages = decision.walks[-1].seen if _is_worth_keeping(decision) else []
+    pages = decision.walks[-1].seen if policy is None and _is_worth_keeping(decision) else []
     if not pages and not _has_table(connection):
         return
     for statement in filter(str.strip, _CREATE.split(";\n")):

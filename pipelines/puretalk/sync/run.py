@@ -16,8 +16,11 @@ import duckdb
 
 from puretalk.catalogue import SYNC_RUNS, TABLES
 from puretalk.database import quote_literal, quote_name
+from puretalk.endpoints.assistants.flatten import SHOWS_FORGOTTEN
 from puretalk.errors import CheckFailedError, ConfigurationError, PuretalkError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step, StepTimer
+from puretalk.privacy.installation import read_policy
+from puretalk.privacy.policy import Policy
 from puretalk.schema import CATALOG, STORAGE_SCHEMA
 from puretalk.settings import KEY_PLACES, Settings
 from puretalk.sync.account import AccountReader
@@ -25,6 +28,7 @@ from puretalk.sync.deadline import Deadline
 from puretalk.sync.destination import WorkFileDestination
 from puretalk.sync.digests import write_digests
 from puretalk.sync.dlt_environment import isolated_dlt
+from puretalk.sync.drift import name_some
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.page_digests import write_account
 from puretalk.sync.sync_run import SyncRun, parse_drift
@@ -33,6 +37,7 @@ from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import hold_lock
 from puretalk.warehouse.places import make_data_dir
 from puretalk.warehouse.retention import Snapshot
+from puretalk.warehouse.stored_tables import read_stored_policy, write_stored_policy
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_warehouse
 
 if TYPE_CHECKING:
@@ -91,10 +96,13 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
                 warehouse.open_work_file(listener=timer, keep=options.keep_work) as work,
             ):
                 with deadline.limit(work.connection):
+                    policy, is_other = _apply_policy(work, settings, options)
                     timer.on_step(Step.WALK)
-                    loaded = _load(work, settings, options, timer, deadline)
+                    loaded = _load(work, settings, options, timer, deadline, policy, is_other)
                     changes_since_copy = None if work.is_carried_over else loaded.changes
                     build_work_file(work, settings, audit, warehouse, loaded.run.run_id, timer, changes_since_copy)
+                    if is_other:
+                        write_stored_policy(work.connection, policy.stored if policy is not None else None)
                     row_counts, drift_before = _look_back(work)
                     timer.end_step()
                     run = _add_durations(work, loaded.run, timer.durations)
@@ -215,13 +223,50 @@ class _Loaded:
     clock_faults: tuple[str, ...]
 
 
-def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Listener, deadline: Deadline) -> _Loaded:
+def _apply_policy(work: WorkFile, settings: Settings, options: SyncOptions) -> tuple[Policy | None, bool]:
+    """The policy of this sync, and whether the work file was written under another one; if so, its rows are treated.
+
+    Raises ConfigurationError where the secret is another: hashes of the two say nothing about each other."""
+    before = read_stored_policy(work.connection)
+    policy = read_policy(settings.privacy, settings.data_dir, before)
+    if policy is None or policy.stored == (before.text if before is not None else None):
+        return policy, False
+    if before is not None and before.mark != policy.mark and not options.full_refresh:
+        raise ConfigurationError(
+            "the secret is another than that of the hashes in the warehouse",
+            action="Put the secret back (docs/privacy.md). If it is lost: puretalk sync --full-refresh, which makes "
+            "new hashes, and takes every assistant for changed.",
+        )
+    from puretalk.warehouse.policy_change import change_policy
+
+    change_policy(work.connection, before, policy)
+    work.is_carried_over = True
+    work.must_compact = not work.is_new
+    return policy, True
+
+
+def _load(
+    work: WorkFile,
+    settings: Settings,
+    options: SyncOptions,
+    listener: Listener,
+    deadline: Deadline,
+    policy: Policy | None,
+    is_other_policy: bool,
+) -> _Loaded:
     """Read the account into the work file."""
     reader = AccountReader(
-        settings.api, settings.decision, options, listener=listener, spool_dir=work.folder, deadline=deadline
+        settings.api,
+        settings.decision,
+        options,
+        listener=listener,
+        spool_dir=work.folder,
+        deadline=deadline,
+        policy=policy,
+        rewrite=is_other_policy,
     )
     try:
-        destination = WorkFileDestination(work.connection)
+        destination = WorkFileDestination(work.connection, policy)
         with reader.read(destination) as account:
             listener.on_step(Step.LOAD)
             if account.is_quiet:  # dlt takes a second to import, and has nothing to load
@@ -232,8 +277,13 @@ def _load(work: WorkFile, settings: Settings, options: SyncOptions, listener: Li
                     from puretalk.sync.source import load_account
 
                     run = load_account(account, destination, work.folder / "dlt")
-            write_digests(work.connection, account.decision.comparison.standing)
-            write_account(work.connection, account.decision)
+            comparison = account.decision.comparison
+            if is_other_policy:
+                from puretalk.warehouse.policy_change import restate_newest
+
+                restate_newest(work.connection, comparison.read_again())
+            write_digests(work.connection, comparison.standing, policy)
+            write_account(work.connection, account.decision, policy)
             return _Loaded(run, account.decision.verdict, account.changes, account.clock_faults)
     except Exception as error:
         cause = _find_cause(error)
@@ -287,10 +337,16 @@ def _warn(run: SyncRun, drift_before: dict[str, int]) -> tuple[str, ...]:
     """What is new and worth a person's look. A difference that the run before met too is not said again."""
     warnings = list(run.notes)
     fresh = sorted(name for name in run.drift if name not in drift_before)
+    if SHOWS_FORGOTTEN in fresh:
+        fresh.remove(SHOWS_FORGOTTEN)
+        warnings.append(
+            "the account still shows a person whom `puretalk forget` removed "
+            f"({run.drift[SHOWS_FORGOTTEN]} assistants); nothing of the person is stored"
+        )
     if fresh:
         warnings.append(
             "the API differs from its documentation: "
-            + ", ".join(f"{name} ({run.drift[name]})" for name in fresh)
+            + name_some(f"{name} ({run.drift[name]})" for name in fresh)
             + "; nothing is lost, see `extra`"
         )
     if run.rejected_new:

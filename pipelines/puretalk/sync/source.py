@@ -25,8 +25,9 @@ from dlt.extract import DltResource, DltSource
 
 from puretalk.catalogue import TABLES
 from puretalk.endpoints.assistants.tables import ASSISTANTS, CHILD_TABLES, USERS, VOICES
+from puretalk.privacy.installation import given_policy
 from puretalk.schema import STORAGE_SCHEMA, Table
-from puretalk.settings import ApiSettings, DecisionSettings
+from puretalk.settings import ApiSettings, DecisionSettings, PrivacySettings
 from puretalk.sync.account import AccountRead, AccountReader
 from puretalk.sync.batches import EMPTIED, Batch
 from puretalk.sync.destination import PipelineDestination, WorkFileDestination
@@ -47,9 +48,20 @@ class PuretalkSourceConfiguration(BaseConfiguration):
     timeout: float = ApiSettings.timeout
     retry_budget: float = ApiSettings.retry_budget
     max_attempts: int = ApiSettings.max_attempts
+    max_body: int = ApiSettings.max_body
+    ca_bundle: str = ApiSettings.ca_bundle
     max_walks: int = DecisionSettings.max_walks
+    max_pages: int = DecisionSettings.max_pages
+    max_records: int = DecisionSettings.max_records
     deletion_cap_share: float = DecisionSettings.deletion_cap_share
     deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum
+    privacy_emails: str = PrivacySettings.privacy_emails
+    privacy_names: str = PrivacySettings.privacy_names
+    privacy_phone_numbers: str = PrivacySettings.privacy_phone_numbers
+    privacy_prompts: str = PrivacySettings.privacy_prompts
+    privacy_begin_messages: str = PrivacySettings.privacy_begin_messages
+    privacy_user: str = PrivacySettings.privacy_user
+    privacy_secret: TSecretStrValue = PrivacySettings.privacy_secret
 
 
 @dlt.source(name="puretalk", max_table_nesting=0, spec=PuretalkSourceConfiguration)
@@ -61,9 +73,20 @@ def puretalk_source(
     timeout: float = ApiSettings.timeout,
     retry_budget: float = ApiSettings.retry_budget,
     max_attempts: int = ApiSettings.max_attempts,
+    max_body: int = ApiSettings.max_body,
+    ca_bundle: str = ApiSettings.ca_bundle,
     max_walks: int = DecisionSettings.max_walks,
+    max_pages: int = DecisionSettings.max_pages,
+    max_records: int = DecisionSettings.max_records,
     deletion_cap_share: float = DecisionSettings.deletion_cap_share,
     deletion_cap_minimum: int = DecisionSettings.deletion_cap_minimum,
+    privacy_emails: str = PrivacySettings.privacy_emails,
+    privacy_names: str = PrivacySettings.privacy_names,
+    privacy_phone_numbers: str = PrivacySettings.privacy_phone_numbers,
+    privacy_prompts: str = PrivacySettings.privacy_prompts,
+    privacy_begin_messages: str = PrivacySettings.privacy_begin_messages,
+    privacy_user: str = PrivacySettings.privacy_user,
+    privacy_secret: TSecretStrValue = PrivacySettings.privacy_secret,
     *,
     accept_deletions: bool = False,
     full_refresh: bool = False,
@@ -82,12 +105,27 @@ def puretalk_source(
         timeout=timeout,
         retry_budget=retry_budget,
         max_attempts=max_attempts,
+        max_body=max_body,
+        ca_bundle=ca_bundle,
     )
     bounds = DecisionSettings(
-        max_walks=max_walks, deletion_cap_share=deletion_cap_share, deletion_cap_minimum=deletion_cap_minimum
+        max_walks=max_walks,
+        max_pages=max_pages,
+        max_records=max_records,
+        deletion_cap_share=deletion_cap_share,
+        deletion_cap_minimum=deletion_cap_minimum,
     )
     options = SyncOptions(full_refresh=full_refresh, accept_deletions=accept_deletions)
-    reader = AccountReader(api, bounds, options)
+    privacy = PrivacySettings(
+        privacy_emails=privacy_emails,
+        privacy_names=privacy_names,
+        privacy_phone_numbers=privacy_phone_numbers,
+        privacy_prompts=privacy_prompts,
+        privacy_begin_messages=privacy_begin_messages,
+        privacy_user=privacy_user,
+        privacy_secret=str(privacy_secret or ""),
+    )
+    reader = AccountReader(api, bounds, options, policy=given_policy(privacy))
 
     def batches() -> Iterator[Batch]:
         destination = PipelineDestination(dlt.current.pipeline())

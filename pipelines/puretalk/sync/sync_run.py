@@ -15,6 +15,7 @@ from puretalk.json_values import canonical_json
 from puretalk.schema import Row
 from puretalk.scrubbing import HIDDEN
 from puretalk.sync.decision import Decision
+from puretalk.sync.drift import count_drift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def describe_run(
     walk = decision.walks[-1]
     drift: Mapping[str, int]
     if same_as is None:
-        kinds, drift = comparison.kinds(), {name: len(ids) for name, ids in comparison.drift.items()}
+        kinds, drift = comparison.kinds(), count_drift(comparison.drift)
         shared = [shared.table for shared in comparison.changed_shared()]
         rejected_new = len(comparison.rejected.keys() - comparison.known.rejected)
     else:

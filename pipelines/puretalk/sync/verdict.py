@@ -17,6 +17,7 @@ from typing import ClassVar
 from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK
 
 _OLDER_ACTION = "If the account was really set back to an earlier state: puretalk sync --full-refresh"
+_UNREADABLE_ACTION = "Look at the reason in rejected_records, and correct these assistants in PureTalk"
 
 
 def _note_of_older(older: frozenset[str]) -> tuple[str, ...]:
@@ -38,7 +39,8 @@ class Incomplete:
     """Published, but not proved to equal the API.
 
     `doubts`: why an unknown assistant may have slipped through. `unconfirmed`: ids that are missing, and could neither
-    be found nor be confirmed as deleted. `older`: ids whose answer was older than the warehouse.
+    be found nor be confirmed as deleted. `older`: ids whose answer was older than the warehouse. `unreadable`: ids
+    whose record cannot be read.
     """
 
     exit_code: ClassVar[int] = EXIT_INCOMPLETE
@@ -46,6 +48,7 @@ class Incomplete:
     doubts: tuple[str, ...] = ()
     unconfirmed: frozenset[str] = frozenset()
     older: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
 
     @property
     def held(self) -> frozenset[str]:
@@ -54,12 +57,21 @@ class Incomplete:
     @property
     def notes(self) -> tuple[str, ...]:
         unconfirmed = (f"{len(self.unconfirmed)} deletions could not be confirmed",) if self.unconfirmed else ()
-        return (*self.doubts, *unconfirmed, *_note_of_older(self.older))
+        unreadable = (
+            (f"{len(self.unreadable)} assistants have a record that cannot be read; what was known of them stays",)
+            if self.unreadable
+            else ()
+        )
+        return (*self.doubts, *unconfirmed, *_note_of_older(self.older), *unreadable)
 
     @property
     def actions(self) -> tuple[str, ...]:
         walk_again = "Nothing: the next run walks again. If it says the same each time, the API contradicts itself"
-        return ((walk_again,) if self.doubts or self.unconfirmed else ()) + ((_OLDER_ACTION,) if self.older else ())
+        return (
+            *((walk_again,) if self.doubts or self.unconfirmed else ()),
+            *((_OLDER_ACTION,) if self.older else ()),
+            *((_UNREADABLE_ACTION,) if self.unreadable else ()),
+        )
 
 
 @dataclass(frozen=True)

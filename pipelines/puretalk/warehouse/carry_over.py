@@ -24,7 +24,7 @@ from puretalk.endpoints.assistants.versions import CONTENT_HASHES, CURRENT, UNWR
 from puretalk.errors import WarehouseError
 from puretalk.release import VERSION
 from puretalk.schema import CATALOG, INTERNAL_SCHEMA, SQL_TYPES, STORAGE_SCHEMA
-from puretalk.warehouse.stored_tables import find_altered_columns, read_types, relation_of
+from puretalk.warehouse.stored_tables import find_altered_columns, read_stored_policy, read_types, relation_of
 
 
 def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT) -> bool:
@@ -55,11 +55,12 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, to: Versions = CURRENT)
     from puretalk.warehouse.renamed_users import rename_users
     from puretalk.warehouse.rewriting import flatten_again, restate_configurations, write_shared_again
 
+    is_keyed = read_stored_policy(connection) is not None
     connection.begin()
-    write_shared_again(connection, CONTENT_HASHES[written.content_hash])
+    write_shared_again(connection, CONTENT_HASHES[written.content_hash], is_keyed=is_keyed)
     renamed = rename_users(connection) if written.flattening != to.flattening else {}
     if (written.flattening, written.content_hash) != (to.flattening, to.content_hash):
-        restate_configurations(connection, renamed)
+        restate_configurations(connection, renamed, is_keyed=is_keyed)
     flatten_again(connection)
     connection.commit()
     return True

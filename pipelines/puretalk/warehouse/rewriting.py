@@ -22,9 +22,9 @@ from puretalk.warehouse.stored_tables import read_columns, relation_of
 _AT_ONCE = 1_000
 
 
-def restate_configurations(connection: duckdb.DuckDBPyConnection, renamed: Renamed) -> None:
+def restate_configurations(connection: duckdb.DuckDBPyConnection, renamed: Renamed, *, is_keyed: bool = False) -> None:
     """Write every stored configuration as this release keeps it, and its content hash with it. `renamed`: the users
-    that got another key.
+    that got another key. `is_keyed`: hashes are of what the API sent, and stay as they are.
 
     Users that this takes out of configurations get a row in `users`, and deviations from it go to `assistants.extra`.
     `write_shared_again`, which comes before, restates the hash of a user or voice together with its row.
@@ -44,7 +44,7 @@ def restate_configurations(connection: duckdb.DuckDBPyConnection, renamed: Renam
         for assistant_id, observed_at, before, config, is_newest, is_live, moment in stored:
             value, user = restate_config(json.loads(config), renamed.get(assistant_id, {}))
             text = canonical_json(value)
-            after = hash_text(text)
+            after = before if is_keyed else hash_text(text)
             if (after, text) != (before, config):
                 rows.append({"id": assistant_id, "at": observed_at, "before": before, "after": after, "config": text})
             if user is not None:
@@ -70,7 +70,7 @@ def restate_configurations(connection: duckdb.DuckDBPyConnection, renamed: Renam
         _, user = users[own.key]
         if own.content_hash != user.content_hash:
             _keep_deviation(connection, assistant_id, find_deviation(own, user))
-    _restate_rejected(connection)
+    _restate_rejected(connection, is_keyed)
 
 
 #: Of assistants that disagree about a user, the greatest is believed: the order of `Comparison.settle_shared`, with
@@ -91,13 +91,13 @@ def _keep_deviation(connection: duckdb.DuckDBPyConnection, assistant_id: str, de
     )
 
 
-def _restate_rejected(connection: duckdb.DuckDBPyConnection) -> None:
+def _restate_rejected(connection: duckdb.DuckDBPyConnection, is_keyed: bool) -> None:
     rejected = connection.execute(f"SELECT record_hash, record FROM {relation_of(REJECTED_RECORDS)}").fetchall()
     for record_hash, record in rejected:
         text = canonical_json(json.loads(record))
         connection.execute(
             f"UPDATE {relation_of(REJECTED_RECORDS)} SET record_hash = ?, record = ? WHERE record_hash = ?",
-            [hash_text(text), text, record_hash],
+            [record_hash if is_keyed else hash_text(text), text, record_hash],
         )
 
 
@@ -107,7 +107,7 @@ def flatten_again(connection: duckdb.DuckDBPyConnection) -> None:
     tables = [table for table in (ASSISTANTS, *CHILD_TABLES) if table.name in there]
     for ids in _ids(connection):
         newest = connection.execute(
-            f"""SELECT version.config, row.updated_at, row.first_seen_at, row.deleted_at, row.extra
+            f"""SELECT version.config, row.updated_at, row.content_hash, row.first_seen_at, row.deleted_at, row.extra
                 FROM {relation_of(ASSISTANTS)} AS row
                 JOIN {relation_of(ASSISTANT_VERSIONS)} AS version
                   ON version.assistant_id = row.assistant_id AND version.content_hash = row.content_hash
@@ -117,11 +117,11 @@ def flatten_again(connection: duckdb.DuckDBPyConnection) -> None:
         ).fetchall()
         rows: dict[str, list[Row]] = {table.name: [] for table in tables}
         found = []
-        for config, updated_at, first_seen_at, deleted_at, extra in newest:
+        for config, updated_at, content_hash, first_seen_at, deleted_at, extra in newest:
             flat = flatten_config(json.loads(config), updated_at)
             found.append(flat.assistant_id)
-            times = {"first_seen_at": first_seen_at, "deleted_at": deleted_at}
-            rows[ASSISTANTS.name].append({**flat.assistant, **times, "extra": _extra(flat, extra)})
+            stored = {"content_hash": content_hash, "first_seen_at": first_seen_at, "deleted_at": deleted_at}
+            rows[ASSISTANTS.name].append({**flat.assistant, **stored, "extra": _extra(flat, extra)})
             for table in CHILD_TABLES:
                 rows.setdefault(table.name, []).extend(flat.rows[table.name])
         for table in tables:
@@ -131,11 +131,19 @@ def flatten_again(connection: duckdb.DuckDBPyConnection) -> None:
             insert_rows(connection, table, rows[table.name])
 
 
-def write_shared_again(connection: duckdb.DuckDBPyConnection, hash_value: Callable[[JSONValue], str]) -> None:
+def write_shared_again(
+    connection: duckdb.DuckDBPyConnection, hash_value: Callable[[JSONValue], str], *, is_keyed: bool = False
+) -> None:
     """Write users and voices again from their own rows, which were written with this content hash: a field that had no
-    column was kept in `extra`."""
+    column was kept in `extra`. `is_keyed`: hashes are of what the API sent, and stay as they are."""
     for table in (USERS, VOICES):
-        rows = [flatten_shared(read_shared(table, row, hash_value)) for row in read_rows(connection, table)]
+        rows = [
+            {
+                **flatten_shared(read_shared(table, row, hash_value)),
+                **({"content_hash": row["content_hash"]} if is_keyed else {}),
+            }
+            for row in read_rows(connection, table)
+        ]
         connection.execute(f"DELETE FROM {relation_of(table)}")
         insert_rows(connection, table, rows)
 

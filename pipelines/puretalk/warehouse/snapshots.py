@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -234,6 +234,35 @@ class SnapshotStore:
             confirm_seal(target)
         listener.on_step(Step.PUBLISH_DONE)
         return target
+
+    def replace_kept(self, old: Snapshot, fresh: Path, snapshot_id: str) -> Path:
+        """Put a closed file in the place of a snapshot that is not the current one, under an id of its own. A reader
+        who has the old one open keeps it until it closes it."""
+        target = self.folder / snapshot_id / PUBLISHED_NAME
+        sync_file(fresh)
+        fresh.chmod(self._file_mode)
+        target.parent.mkdir(parents=True)
+        begin_seal(target)
+        os.rename(fresh, target)
+        sync_folder(target.parent)
+        sync_folder(self.folder)
+        _read_back(target, snapshot_id)
+        prepare_seal(target, read_content(target), is_adopted=old.is_adopted)
+        confirm_seal(target)
+        _delete(old.path)
+        return target
+
+    def next_id(self, after: Snapshot) -> str:
+        """The first free id after that of a snapshot."""
+        taken = self._find_files().keys()
+        moment = after.created_at
+        while f"{moment:{TIME_FORMAT}}" in taken:
+            moment += timedelta(microseconds=1)
+        return f"{moment:{TIME_FORMAT}}"
+
+    def remove(self, snapshot: Snapshot) -> None:
+        """Delete a snapshot that is not the current one."""
+        _delete(snapshot.path)
 
     def roll_back(self, snapshot_id: str | None) -> Snapshot:
         """Point readers to an earlier snapshot (default: the one before the current). The next sync continues there."""

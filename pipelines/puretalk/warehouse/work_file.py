@@ -27,7 +27,7 @@ from puretalk.settings import RetentionSettings, Settings, StorageSettings
 from puretalk.warehouse.carry_over import carry_over
 from puretalk.warehouse.copies import copy_file
 from puretalk.warehouse.snapshots import PUBLISHED_NAME, SnapshotStore
-from puretalk.warehouse.stored_tables import read_columns
+from puretalk.warehouse.stored_tables import POLICY_COLUMN, read_columns
 
 #: dlt merges through this schema. Neither it nor dlt's own tables are published: no later load needs them.
 STAGING_SCHEMA = f"{STORAGE_SCHEMA}_staging"
@@ -51,6 +51,11 @@ SNAPSHOT_INFO_COLUMNS = {
         for column, what in VERSION_COLUMNS.items()
     },
     "puretalk_version": ("VARCHAR", "Release of puretalk that wrote this snapshot."),
+    POLICY_COLUMN: (
+        "VARCHAR",
+        "JSON object: what happens to each group of texts (keep, hash, mask, drop), and a mark of the secret; NULL "
+        "when all are kept. See docs/privacy.md.",
+    ),
 }
 
 
@@ -61,6 +66,8 @@ class WorkFile:
         self.path = path
         self.is_new = is_new
         self.is_carried_over = False
+        #: Whether texts were removed that the file's free blocks may still hold.
+        self.must_compact = False
         self._storage = storage
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -100,7 +107,7 @@ class Warehouse:
     def __init__(self, data_dir: Path, storage: StorageSettings = StorageSettings()) -> None:
         self.data_dir = data_dir
         self.snapshots = SnapshotStore(data_dir, file_mode=storage.file_mode_bits)
-        self._storage = storage
+        self.storage = storage
         self._work = data_dir / "work"
         self._failed = data_dir / "failed"
 
@@ -121,7 +128,7 @@ class Warehouse:
         self._work.mkdir(mode=0o700)  # a new one: what else could be there may be a link
         folder.mkdir(mode=0o700)
         # A view that names the catalog of its file is stored without it. So the work file is called like the snapshot.
-        work = WorkFile(folder / PUBLISHED_NAME, is_new=current is None, storage=self._storage)
+        work = WorkFile(folder / PUBLISHED_NAME, is_new=current is None, storage=self.storage)
         try:
             listener.on_step(Step.COPY)
             if current is None:
@@ -164,9 +171,10 @@ class Warehouse:
         free = _free_share(work.connection)
         work.close()
         size = work.path.stat().st_size
-        if size > _COMPACT_SIZE and free > _COMPACT_SHARE and shutil.disk_usage(work.folder).free > size + DISK_MARGIN:
+        is_worth_it = size > _COMPACT_SIZE and free > _COMPACT_SHARE
+        if work.must_compact or (is_worth_it and shutil.disk_usage(work.folder).free > size + DISK_MARGIN):
             listener.on_step(Step.COMPACT)
-            self._compact(work.path)
+            self.write_again(work.path)
         return self.snapshots.publish(work.path, snapshot_id, listener=listener)
 
     def delete_old_snapshots(self, retention: RetentionSettings) -> int:
@@ -191,16 +199,16 @@ class Warehouse:
     def _create(self, path: Path) -> None:
         with contextlib.closing(duckdb.connect(config=OFFLINE)) as connection:
             try:
-                place, version = quote_literal(str(path)), quote_literal(self._storage.storage_version)
+                place, version = quote_literal(str(path)), quote_literal(self.storage.storage_version)
                 connection.execute(f"ATTACH {place} AS work (STORAGE_VERSION {version})")
                 connection.execute("DETACH work")
             except duckdb.InvalidInputException as error:
                 raise ConfigurationError(
-                    f"storage_version {self._storage.storage_version!r} cannot be written by this DuckDB; v1.4.0 can"
+                    f"storage_version {self.storage.storage_version!r} cannot be written by this DuckDB; v1.4.0 can"
                 ) from error
         path.chmod(0o600)
 
-    def _compact(self, path: Path) -> None:
+    def write_again(self, path: Path) -> None:
         """Write the file again without its free blocks, with the storage version of the settings."""
         fresh = path.with_name("compact.duckdb")
         self._create(fresh)
@@ -255,18 +263,23 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
-    """Make a described work file ready to publish: fill snapshot_info, and drop what dlt leaves."""
+    """Make a described work file ready to publish: fill snapshot_info, and drop what dlt leaves. The policy that it
+    names stays."""
     connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
     for name in read_columns(connection):
         if name.startswith("_dlt_"):
             connection.execute(f"DROP TABLE {quote_name(STORAGE_SCHEMA, name)}")
+    policies = connection.execute(f"SELECT {POLICY_COLUMN} FROM {STORAGE_SCHEMA}.snapshot_info").fetchall()
     connection.execute(f"DELETE FROM {STORAGE_SCHEMA}.snapshot_info")
     connection.execute(
         f"""INSERT INTO {STORAGE_SCHEMA}.snapshot_info
             SELECT ?, ?, (SELECT max(run_id) FROM {STORAGE_SCHEMA}.sync_runs),
                    (SELECT count(*) FROM {STORAGE_SCHEMA}.assistants),
-                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions), ?, ?, ?, ?""",
-        [snapshot_id, moment, CURRENT.tables, CURRENT.flattening, CURRENT.content_hash, VERSION],
+                   (SELECT count(*) FROM {STORAGE_SCHEMA}.assistant_versions), ?, ?, ?, ?, ?""",
+        [
+            *(snapshot_id, moment, CURRENT.tables, CURRENT.flattening, CURRENT.content_hash, VERSION),
+            policies[0][0] if policies else None,
+        ],
     )
     connection.execute("CHECKPOINT")
 

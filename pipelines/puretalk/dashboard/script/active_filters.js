@@ -2,7 +2,7 @@
 
 import { charts, data } from "./data.js";
 import { $, el } from "./elements.js";
-import { selection } from "./selection.js";
+import { selectedAssistants } from "./selection.js";
 import { changed, state, toggle } from "./state.js";
 import { shown } from "./values.js";
 
@@ -21,8 +21,7 @@ export function renderFilters() {
     }
   }
   bar.hidden = !chips.length;
-  const selected = selection();
-  const places = data.ids.map((_, place) => place).filter((place) => !selected || selected[place]);
+  const places = selectedAssistants();
   const gone = places.filter((place) => data.deleted[place]).length;
   const live = data.ids.length - Object.keys(data.deleted).length;
   const text = `${shown(places.length - gone, "integer")} of ${shown(live, "integer")} assistants${gone ? ` and ${shown(gone, "integer")} deleted` : ""}`;

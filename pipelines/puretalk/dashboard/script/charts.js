@@ -1,17 +1,22 @@
 // Charts: what is drawn, over the rows of the selected assistants.
 
+/** @import { Chart } from "./data.js" */
+
 import { data } from "./data.js";
 import { badge, drawing, el, find, slug, svg } from "./elements.js";
-import { aggregated, isPressed, masks, selection } from "./selection.js";
+import { aggregated, isChosen, isFiltered, isPressed, keeper } from "./selection.js";
 import { state } from "./state.js";
 import { shown, sum } from "./values.js";
 
-function chartValues(chart, selected) {
+/** values[label][series] of a chart, over the rows that the filters leave, except the filter of one chart.
+ * @param {Chart} chart */
+function chartValues(chart, except = "") {
   const { members, labels, series, aggregate } = chart;
   const empty = () => ({ rows: 0, count: 0, total: 0, distinct: new Set() });
   const cells = labels.map(() => series.map(empty));
+  const keeps = keeper(members, except, chart.id);
   members.assistants.forEach((assistant, row) => {
-    if (selected && !selected[assistant]) return;
+    if (keeps && !keeps(row)) return;
     const cell = cells[members.labels[row]][members.series[row]];
     const value = members.values ? members.values[row] : 1;
     cell.rows += 1;
@@ -36,7 +41,7 @@ export const expanded = new Set();
 function drawBars(chart, values) {
   const totals = values.map(sum);
   const pressed = (label) => isPressed(state.labels, chart.id, chart.labels[label]);
-  let order = totals.map((_, label) => label).filter((label) => totals[label] > 0 || pressed(label) || !masks.size);
+  let order = totals.map((_, label) => label).filter((label) => totals[label] > 0 || pressed(label) || !isFiltered());
   if (chart.order === "value") order.sort((one, other) => totals[other] - totals[one] || one - other);
   if (!order.length) return [el("p", { class: "empty" }, "The filters leave nothing.")];
   const largest = Math.max(...totals, 0);
@@ -82,6 +87,7 @@ function drawColumns(chart, values) {
     return el("li", {}, el("button", given, swatch, name));
   });
   return [
+    el("p", { class: "axis-top" }, el("span", { class: "hidden-label" }, "The highest column: "), shown(largest, chart.format)),
     el("div", { class: "columns-scroll", tabindex: 0, role: "region", "aria-label": chart.title }, el("ol", { class: "columns" }, columns)),
     el("ul", { class: "legend" }, legend),
   ];
@@ -109,9 +115,13 @@ const DRAW = { bars: drawBars, columns: drawColumns, matrix: drawMatrix, chips: 
 
 export function renderChart(chart) {
   if (!chart.members || !chart.labels.length) return;
-  const values = chartValues(chart, selection(chart.id));
-  chart.values = chartValues(chart, selection());
-  find(`[data-body="${chart.id}"]`).replaceChildren(...[DRAW[chart.kind](chart, values)].flat(2).filter(Boolean));
+  const values = chartValues(chart, chart.id);
+  chart.values = values;
+  const box = find(`[data-body="${chart.id}"]`);
+  box.classList.toggle("narrowed", isChosen(chart.id));
+  box.replaceChildren(...[DRAW[chart.kind](chart, values)].flat(2).filter(Boolean));
+  const left = isChosen(chart.id) ? chartValues(chart) : values;
+  find(`[data-total="${chart.id}"]`)?.replaceChildren(shown(sum(left.flat()), chart.format));
   const body = find(`[data-chart-data="${chart.id}"] tbody`);
   body?.replaceChildren(...values.slice(0, data.dataRows).map((line, label) =>
     el("tr", {}, el("td", {}, chart.labels[label]), line.map((value) => el("td", { class: "number" }, shown(value, chart.format))))));

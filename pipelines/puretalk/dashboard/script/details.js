@@ -1,13 +1,24 @@
 // The parts of the view of one assistant.
 
+import { drawComparison } from "./comparison.js";
 import { data } from "./data.js";
 import { badge, el, nothing } from "./elements.js";
 import { drawTimeline } from "./history.js";
 import { laidOut, prose } from "./texts.js";
 import { cellClass, shown } from "./values.js";
 
+/** @type {(other: string) => void} */
+let showOther = () => {};
+
+/** What compares the open assistant with another one. @param {(other: string) => void} show */
+export function whenOtherChosen(show) {
+  showOther = show;
+}
+
+const drawCompare = (detail, rows) => drawComparison(detail, rows, showOther);
+
 export function drawDetail(detail, rows) {
-  const drawn = { settings: drawSettings, texts: drawTexts, tree: drawTree, table: drawDetailTable, timeline: drawTimeline }[detail.kind](detail, rows);
+  const drawn = { settings: drawSettings, texts: drawTexts, tree: drawTree, table: drawDetailTable, timeline: drawTimeline, compare: drawCompare }[detail.kind](detail, rows);
   return el("section", { class: `part-${detail.kind}`, "data-detail": detail.id }, el("h3", {}, detail.title), drawn);
 }
 

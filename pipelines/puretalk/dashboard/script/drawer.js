@@ -1,8 +1,9 @@
 // The view of one assistant: opened over the page, one tab at a time.
 
-import { chunk, data, placeOf, tables } from "./data.js";
-import { drawDetail } from "./details.js";
+import { data, partsOf, placeOf, tables } from "./data.js";
+import { drawDetail, whenOtherChosen } from "./details.js";
 import { $, badge, el, find, slug } from "./elements.js";
+import { whenVersionChosen } from "./history.js";
 import { state, writeFragment } from "./state.js";
 import { shown, sum } from "./values.js";
 
@@ -18,18 +19,11 @@ export async function renderDetail() {
     if (dialog.open) dialog.close();
     return;
   }
-  const number = data.chunkOf[place];
-  const { texts, assistants } = await chunk(number);
+  const rows = await partsOf(place);
   if (placeOf.get(state.open) !== place) return;
-  const value = (packed) => {
-    if (!Array.isArray(packed)) return packed;
-    const text = texts[packed[0]];
-    return packed.length > 1 ? JSON.stringify(text) : text;
-  };
-  const rows = (id) => (assistants[place]?.[id] || []).map((row) => row.map(value));
   const isNew = opened !== place;
   opened = place;
-  $("detail-name").replaceChildren(data.names[place] || "An assistant without a name");
+  $("detail-name").replaceChildren(data.names[place]);
   const deleted = data.deleted[place];
   $("detail-facts").replaceChildren(...[el("code", {}, data.ids[place]), deleted ? badge("deleted") : null,
     deleted ? ` found deleted ${shown(deleted, "time")} UTC` : null].filter(Boolean));
@@ -66,11 +60,15 @@ function neighbours() {
   return table?.assistants ? [...new Set((table.rows || []).map((row) => table.assistants[row]))] : [];
 }
 
-export function openAssistant(place, from, back) {
+/** Opens an assistant. Only from the page does it make an entry in the browser's history: Back, once it is closed, must
+ * not open it again.
+ * @param {number} place @param {{ from?: string, back?: string[], tab?: string, version?: string, other?: string }} how */
+export function openAssistant(place, { from, back, tab, version = "", other = "" } = {}) {
   openedFrom = from || openedFrom;
   returnTo = back || returnTo;
-  state.open = data.ids[place];
-  writeFragment(true);
+  const isNew = !state.open;
+  Object.assign(state, { open: data.ids[place], tab: tab ?? state.tab, version, other });
+  writeFragment(isNew);
   return renderDetail();
 }
 
@@ -81,7 +79,7 @@ function stepDetail(by) {
 }
 
 export function showTab(name) {
-  state.tab = name;
+  Object.assign(state, { tab: name, version: "" });
   writeFragment(false);
   renderDetail().then(() => find('#detail-tabs [aria-selected="true"]')?.focus());
 }
@@ -90,15 +88,23 @@ function onClose() {
   document.documentElement.classList.remove("has-detail");
   opened = null;
   if (state.open) {
-    state.open = null;
-    state.tab = "";
-    writeFragment(true);
+    Object.assign(state, { open: null, tab: "", version: "", other: "" });
+    writeFragment(false);
   }
   if (returnTo) find(`[data-table="${returnTo[0]}"] [data-open="${returnTo[1]}"]`)?.focus({ preventScroll: true });
   returnTo = null;
 }
 
+/** Shows another version, or another comparison, of the open assistant, and gives its heading the focus. */
+function show(part, value) {
+  Object.assign(state, { [part]: value });
+  writeFragment(true);
+  renderDetail().then(() => (find(".version h4, .comparison h4", dialog) ?? find(".chooser input", dialog))?.focus({ preventScroll: true }));
+}
+
 export function startDrawer() {
+  whenVersionChosen((version) => show("version", version));
+  whenOtherChosen((other) => show("other", other));
   dialog.addEventListener("close", onClose);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   $("detail-close").addEventListener("click", () => dialog.close());

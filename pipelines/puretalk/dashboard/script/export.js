@@ -1,6 +1,9 @@
 // The rows of a table as a file.
 
+/** @import { Table } from "./data.js" */
+
 import { data } from "./data.js";
+import { copyText } from "./clipboard.js";
 import { el } from "./elements.js";
 import { shown } from "./values.js";
 
@@ -28,3 +31,18 @@ export function download(table) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
+
+/** The rows of a table as a spreadsheet takes them from the clipboard: one line a row, tabs between the cells. A break
+ * or a tab in a cell becomes a blank, else it would begin another row or cell.
+ * @param {Table} table */
+function tabbed(table) {
+  const cell = (value, format) => {
+    const text = typeof value === "number" ? String(value) : value === null ? "" : shown(value, format).replace(/\s+/g, " ").trim();
+    return typeof value === "string" && /^[=+\-@]/.test(text) ? `'${text}` : text;
+  };
+  const lines = table.rows.map((row) => table.columns.map((column, place) => cell(column[row], table.formats[place])));
+  return [table.titles, ...lines].map((line) => line.join("\t")).join("\n");
+}
+
+/** @param {Table} table @param {HTMLElement} button */
+export const copyTable = (table, button) => copyText(tabbed(table), button);

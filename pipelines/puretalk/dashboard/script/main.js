@@ -3,14 +3,20 @@
 import { renderFilters } from "./active_filters.js";
 import { THEMES, applyTheme, renderAge, stored } from "./appearance.js";
 import { expanded, renderChart } from "./charts.js";
+import { startComfort } from "./comfort.js";
 import { charts, data, load, tables } from "./data.js";
 import { dialog, openAssistant, renderDetail, showTab, startDrawer } from "./drawer.js";
 import { $, find } from "./elements.js";
-import { download } from "./export.js";
+import { copyText } from "./clipboard.js";
+import { copyTable, download } from "./export.js";
 import { focused } from "./focus.js";
-import { readMasks } from "./selection.js";
+import { goToLinked, linkHere } from "./position.js";
+import { toggleRow } from "./row_changes.js";
+import { isFiltered, readFilters } from "./selection.js";
+import { choose } from "./since.js";
 import { changed, readFragment, state, toggle, writeFragment, whenChanged } from "./state.js";
 import { renderTable } from "./tables.js";
+import { renderTextSearch } from "./text_search.js";
 import { renderTile } from "./tiles.js";
 import { isNumber } from "./values.js";
 
@@ -18,23 +24,31 @@ let wasFiltered = false;
 
 export function render() {
   const refocus = focused();
-  readMasks();
+  readFilters();
   renderFilters();
-  const isFiltered = state.labels.size + state.series.size > 0;
-  if (isFiltered || wasFiltered) {
+  if (isFiltered() || wasFiltered) {
     for (const chart of charts.values()) renderChart(chart);
     for (const tile of data.tiles) renderTile(tile);
   }
-  wasFiltered = isFiltered;
+  wasFiltered = isFiltered();
   for (const table of tables.values()) renderTable(table);
+  renderTextSearch();
   refocus();
   return renderDetail();
 }
 
+/** Scrolls to a section or a card, and gives its heading the focus. @param {HTMLElement} place */
+function goTo(place) {
+  place.scrollIntoView();
+  const heading = find("h2, h3", place);
+  heading.setAttribute("tabindex", "-1");
+  heading.focus({ preventScroll: true });
+}
+
 function onClick(event) {
-  const target = event.target.closest?.("[data-chart], [data-more], [data-sort], [data-page], [data-csv], [data-open], [data-tab], .sections a");
+  const target = event.target.closest?.("[data-chart], [data-more], [data-sort], [data-page], [data-opens], [data-csv], [data-copy], [data-opener], [data-open], [data-tab], .sections a");
   if (!target || (target.tagName === "A" && (event.ctrlKey || event.metaKey || event.shiftKey))) return;
-  const { chart, label, series, more, sort, column, page, csv: exported, open, from, tab } = target.dataset;
+  const { chart, label, series, more, sort, column, page, opens, cut, csv: exported, copy, opener, open, from, tab } = target.dataset;
   if (chart !== undefined) {
     const { labels, series: names } = charts.get(chart);
     if (label !== undefined) toggle(state.labels, chart, labels[label]);
@@ -58,19 +72,26 @@ function onClick(event) {
     changed();
   } else if (exported !== undefined) {
     download(tables.get(exported));
+  } else if (opens !== undefined && tables.has(opens)) {
+    event.preventDefault();
+    choose(opens, cut);
+    goTo($(`table-${opens}`));
+  } else if (copy !== undefined) {
+    copyTable(tables.get(copy), target);
+  } else if (opener !== undefined) {
+    toggleRow(tables.get(opener), Number(target.dataset.row));
+    const refocus = focused();
+    renderTable(tables.get(opener));
+    refocus();
   } else if (open !== undefined) {
     event.preventDefault();
     const table = from || target.closest("[data-table]")?.dataset.table;
-    openAssistant(Number(open), table, [table, open]);
+    openAssistant(Number(open), { from: table, back: [table, open], tab: target.dataset.at || tables.get(table)?.tab });
   } else if (tab !== undefined) {
     showTab(tab);
   } else {
     event.preventDefault();
-    const section = find(target.getAttribute("href"));
-    section.scrollIntoView();
-    const heading = find("h2", section);
-    heading.setAttribute("tabindex", "-1");
-    heading.focus({ preventScroll: true });
+    goTo(find(target.getAttribute("href")));
   }
 }
 
@@ -92,6 +113,11 @@ function onKey(event) {
 }
 
 function onSearch(event) {
+  if (event.target.id === "text-query") {
+    state.text = event.target.value;
+    writeFragment(false);
+    renderTextSearch();
+  }
   const id = event.target.dataset.search;
   if (id === undefined) return;
   state.queries[id] = event.target.value;
@@ -121,10 +147,13 @@ export async function start() {
     stored(next);
     applyTheme(next);
   });
+  for (const id of ["link", "detail-link"]) $(id).addEventListener("click", () => copyText(linkHere(), $(id)));
   $("print").addEventListener("click", () => print());
   renderAge();
   setInterval(renderAge, 60_000);
   await follow();
+  startComfort();
+  goToLinked();
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -1,10 +1,14 @@
 // Tables: rows that filters and search leave, sorted, page by page.
 
+/** @import { Table } from "./data.js" */
+
 import { data } from "./data.js";
 import { badge, el, find } from "./elements.js";
-import { selection } from "./selection.js";
+import { drawRowChanges, isOpenRow } from "./row_changes.js";
+import { keeper } from "./selection.js";
+import { drawPresets, sinceKeeper } from "./since.js";
 import { state } from "./state.js";
-import { NONE, cellClass, shown } from "./values.js";
+import { cellClass, shown } from "./values.js";
 
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -31,17 +35,14 @@ function searchable(table) {
 }
 
 function tableRows(table) {
-  const selected = table.assistants ? selection() : null;
-  const matches = Object.entries(table.match)
-    .filter(([id]) => state.labels.has(id))
-    .map(([id, title]) => [state.labels.get(id), table.columns[table.titles.indexOf(title)]]);
+  const keeps = table.assistants ? keeper(table) : null;
+  const isSince = sinceKeeper(table);
   const words = (state.queries[table.id] || "").toLowerCase().split(/\s+/).filter(Boolean);
   const texts = words.length ? searchable(table) : [];
   const rows = [];
   const count = table.columns[0]?.length || 0;
   for (let row = 0; row < count; row += 1) {
-    if (selected && !selected[table.assistants[row]]) continue;
-    if (!matches.every(([wanted, column]) => wanted.has(column[row] ?? NONE))) continue;
+    if ((keeps && !keeps(row)) || (isSince && !isSince(row))) continue;
     if (words.every((word) => texts[row].includes(word))) rows.push(row);
   }
   const sort = state.sorts[table.id] || 0;
@@ -57,11 +58,19 @@ function tableRows(table) {
   return rows;
 }
 
-export function cell(table, column, row) {
+export /** What opens a row about a version in place, where that version changed something. */
+function rowButton(table, row, text) {
+  if (text === "–") return el("td", {}, el("span", { class: "cell" }, text));
+  const isOpen = String(isOpenRow(table, row));
+  return el("td", {}, el("button", { type: "button", class: "row-opener", "data-opener": table.id, "data-row": row, "aria-expanded": isOpen }, text));
+}
+
+function cell(table, column, row) {
   const value = table.columns[column][row];
   const format = table.formats[column];
   const assistant = column === 0 && table.assistants ? table.assistants[row] : null;
   const text = shown(value, format);
+  if (column === table.titles.length - 1 && table.versions) return rowButton(table, row, text);
   let content = el("span", { class: text.length <= 16 ? "cell short" : "cell" }, text);
   const address = `#${new URLSearchParams({ a: data.ids[assistant] })}`;
   if (assistant !== null) content = el("a", { class: "open", href: address, "data-open": assistant, "data-from": table.id }, text);
@@ -69,6 +78,16 @@ export function cell(table, column, row) {
   return el("td", { class: cellClass(format) }, content);
 }
 
+/** How many rows the filters and the search leave, and of how many assistants, where that is another number. */
+function counted(table, rows, all) {
+  if (rows.length === all) return shown(all, "integer");
+  const text = `${shown(rows.length, "integer")} of ${shown(all, "integer")}`;
+  if (!table.assistants) return text;
+  const assistants = new Set(rows.map((row) => table.assistants[row])).size;
+  return assistants === rows.length ? text : `${text}, on ${shown(assistants, "integer")} assistants`;
+}
+
+/** @param {Table} table */
 export function renderTable(table) {
   const rows = tableRows(table);
   table.rows = rows;
@@ -76,18 +95,20 @@ export function renderTable(table) {
   const page = Math.min(state.pages[table.id] || 1, pages);
   const grid = /** @type {HTMLTableElement} */ (find(`[data-table="${table.id}"]`));
   const visible = rows.slice((page - 1) * table.pageSize, page * table.pageSize);
-  grid.tBodies[0].replaceChildren(...visible.map((row) => el("tr", {}, table.titles.map((_, column) => cell(table, column, row)))));
+  const lines = (row) => [el("tr", {}, table.titles.map((_, column) => cell(table, column, row))),
+    table.versions && isOpenRow(table, row) ? drawRowChanges(table, row) : null];
+  grid.tBodies[0].replaceChildren(...visible.flatMap(lines).filter(Boolean));
+  drawPresets(table);
   const sort = state.sorts[table.id] || 0;
   [...grid.tHead.rows[0].cells].forEach((head, column) => {
     if (Math.abs(sort) - 1 === column) head.setAttribute("aria-sort", sort > 0 ? "ascending" : "descending");
     else head.removeAttribute("aria-sort");
   });
   const all = table.columns[0]?.length || 0;
-  const counted = rows.length === all ? shown(all, "integer") : `${shown(rows.length, "integer")} of ${shown(all, "integer")}`;
-  find(`[data-count="${table.id}"]`).replaceChildren(counted);
+  find(`[data-count="${table.id}"]`).replaceChildren(counted(table, rows, all));
   const empty = find(`[data-empty="${table.id}"]`);
   empty.hidden = rows.length > 0;
-  empty.replaceChildren(all ? "Nothing matches the filters and the search." : "Nothing here.");
+  empty.replaceChildren("Nothing matches the filters and the search.");
   const search = /** @type {HTMLInputElement} */ (find(`[data-search="${table.id}"]`));
   if (document.activeElement !== search) search.value = state.queries[table.id] || "";
   const nav = find(`[data-pages="${table.id}"]`);

@@ -4,7 +4,7 @@ import { el } from "./elements.js";
 import { shown } from "./values.js";
 
 /** Text with its {{variables}} highlighted. */
-function withVariables(text) {
+export function withVariables(text) {
   return text.split(/(\{\{[^{}\n]{1,100}\}\})/).map((part, place) => (place % 2 ? el("span", { class: "variable" }, part) : part));
 }
 

@@ -7,6 +7,8 @@
     voice                a `Shared`: the voice belongs to the account, not to the assistant
 
 Nothing is dropped: what has no column, or does not fit its column's type, goes to `extra` and is reported as drift.
+Under a policy, the rows are those of the record as the policy lets it be stored, and the hashes are those of the record
+as it came, keyed.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 
 from puretalk.endpoints.assistants.states import flatten_states
 from puretalk.endpoints.assistants.tables import (
@@ -30,8 +33,11 @@ from puretalk.endpoints.assistants.tables import (
     VOICES,
 )
 from puretalk.endpoints.assistants.versions import CONTENT_HASHES
-from puretalk.endpoints.values import Notes, fit, kind_of, take_list
-from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text
+from puretalk.endpoints.values import Notes, fit, take_list
+from puretalk.json_values import JSONObject, JSONValue, canonical_json, clean_record, hash_text, kind_of
+from puretalk.privacy.persons import hash_user_id, identify_user, remove_forgotten
+from puretalk.privacy.policy import Policy
+from puretalk.privacy.treatment import DROPPED, treat_record
 from puretalk.schema import Row, Table
 
 #: Key in `assistants.extra` under which an assistant's deviation from the shared voice or user is kept.
@@ -53,8 +59,8 @@ class RejectedRecordError(ValueError):
 class Shared:
     """A voice or a user as one assistant's record shows it. Several assistants may share it.
 
-    `table` is VOICES or USERS, `key` the primary key of its row. `value` is the object as the API sent it,
-    `content_hash` its SHA-256.
+    `table` is VOICES or USERS, `key` the primary key of its row. `value` is the object as the API sent it, or as the
+    policy lets it be stored; `content_hash` is the SHA-256 of what the API sent, keyed under a policy.
     """
 
     table: Table
@@ -81,19 +87,23 @@ class Flattened(Outline):
 
     `assistant` is the row of `assistants` without `first_seen_at` and `deleted_at`, which only a sync knows, and
     without `extra`, which is here still an object. `rows` maps a child table's name to its rows in order. `config` is
-    the canonical JSON whose SHA-256 is `content_hash`.
+    the canonical JSON whose SHA-256 is `content_hash`; under a policy, it is that JSON as the policy lets it be stored.
+    `earlier`: content hashes that the same configuration has under another policy.
     """
 
     config: str
     assistant: Row
     extra: JSONObject
     rows: Mapping[str, list[Row]]
+    earlier: tuple[str, ...] = ()
 
     def is_earlier(self, content_hash: str) -> bool:
-        """Whether an earlier release gave this same configuration that content hash. A puretalk warehouse is carried
-        over before it is compared; the destination of a plain dlt pipeline is not."""
+        """Whether an earlier release, or another policy, gave this same configuration that content hash. A puretalk
+        warehouse is carried over before it is compared; the destination of a plain dlt pipeline is not."""
         if content_hash == self.content_hash:
             return False
+        if content_hash in self.earlier:
+            return True
         config: JSONObject = json.loads(self.config)
         configs = [config]
         if self.user is not None:
@@ -116,16 +126,80 @@ def record_id(record: JSONValue) -> str:
     return assistant_id
 
 
-def flatten_assistant(record: JSONValue) -> Flattened:
+#: Reported as drift where a record shows a person whom `puretalk forget` removed.
+SHOWS_FORGOTTEN = "forgotten person"
+
+
+def flatten_assistant(record: JSONValue, policy: Policy | None = None) -> Flattened:
     """Rows, shared objects, hash and drift of one record. Raises RejectedRecordError when it cannot be used."""
     record_id(record)
+    flatten = _flatten if policy is None else lambda value: _flatten_privately(value, policy)
     try:
-        return _flatten(record)
+        return flatten(record)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 and so every column cannot hold
-        return _flatten(clean_record(record))
+        return flatten(clean_record(record))
+    except RecursionError:
+        raise RejectedRecordError("the record is nested too deeply to be treated under the privacy policy") from None
 
 
-def _flatten(record: JSONValue) -> Flattened:
+def _flatten_privately(record: JSONValue, policy: Policy) -> Flattened:
+    """The rows that the policy lets be stored, with the hash of the real content."""
+    assert isinstance(record, dict)
+    real = _flatten(record)
+    remaining = remove_forgotten(record, policy) if policy.forgotten else None
+    kept, counted = (record, real) if remaining is None else (remaining, _flatten(remaining))
+    content_hash = policy.hash_content(counted.config)
+    hashes = {text for each in (real, counted) for text in (each.content_hash, policy.mac("content", each.config))}
+    flat, drift = counted, list[JSONValue](counted.drift)
+    if policy.is_on:
+        treated = treat_record(kept, policy)
+        assert isinstance(treated, dict)
+        own = {
+            "user": _treat_shared(counted.user, treated.get("user"), policy),
+            "voice": _treat_shared(counted.voice, treated.get("voice"), policy),
+        }
+        flat = _flatten(treated, own)
+        # A difference is named by a field, and so by a text of the record.
+        drift = _treat_drift(kept, drift, policy)
+    return replace(
+        flat,
+        assistant={**flat.assistant, "content_hash": content_hash},
+        content_hash=content_hash,
+        drift=(*map(str, drift), *(() if remaining is None else (SHOWS_FORGOTTEN,))),
+        earlier=tuple(sorted(hashes - {content_hash})),
+    )
+
+
+def keep_rejected(record: JSONValue, policy: Policy) -> tuple[JSONValue, str]:
+    """A record that cannot be used, as the policy lets it be stored, and its hash."""
+    try:
+        if policy.forgotten and isinstance(record, dict):
+            record = remove_forgotten(record, policy) or record
+        record_hash = policy.hash_content(canonical_json(record))
+        return treat_record(record, policy) if policy.is_on else record, record_hash
+    except RecursionError:
+        return DROPPED, policy.hash_content(canonical_json(record))
+
+
+def _treat_shared(real: Shared | None, treated: JSONValue, policy: Policy) -> Shared | None:
+    """A user or voice of which `treated` is what the policy lets be stored."""
+    if real is None or not isinstance(treated, dict):
+        return None
+    key, identity = real.key, identify_user(real.value) if real.table is USERS else None
+    if identity is not None and policy.hides_users:
+        key = hash_user_id(identity, policy)
+    return Shared(real.table, key, treated, policy.hash_content(canonical_json(real.value)))
+
+
+def _treat_drift(record: JSONObject, drift: list[JSONValue], policy: Policy) -> list[JSONValue]:
+    own = {name: record.get(name) for name in ("user", "phone_number")}
+    treated = treat_record({**own, "drift": drift}, policy)
+    found = treated.get("drift") if isinstance(treated, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _flatten(record: JSONValue, own: Mapping[str, Shared | None] = MappingProxyType({})) -> Flattened:
+    """`own`: the user and the voice of the record, where they are known."""
     assert isinstance(record, dict)
     assistant_id = record_id(record)
     notes = Notes()
@@ -139,8 +213,9 @@ def _flatten(record: JSONValue) -> Flattened:
     for name in ("user_id", "voice_id"):  # an API field of that name must not be taken for our key
         if name in config:
             config[f"api.{name}"] = config.pop(name)
-    user = _share(rest.pop("user", None), USERS, config, notes)
-    voice = _share(rest.pop("voice", None), VOICES, config, notes)
+    shown = {"user": rest.pop("user", None), "voice": rest.pop("voice", None)}
+    user = own.get("user") or _share(shown["user"], USERS, config, notes)
+    voice = own.get("voice") or _share(shown["voice"], VOICES, config, notes)
     row["user_id"] = config["user_id"] = user.key if user else None
     row["voice_id"] = config["voice_id"] = voice.key if voice else None
 
@@ -253,15 +328,9 @@ def read_shared_object(table_name: str, text: str) -> tuple[Shared, tuple[str, .
 
 
 def _user_key(user: JSONObject) -> str | None:
-    """The key of a user, made from the e-mail address; without one, from name and picture. None when all are blank."""
-    email, name, picture = user.get("email"), user.get("name"), user.get("dp")
-    if address := _filled(email):
-        identity = address.strip().lower()
-    elif _filled(name) or _filled(picture):
-        identity = " " + canonical_json([name, picture])  # a trimmed address never begins with a space
-    else:
-        return None
-    return _user_id(identity)
+    """The key of a user, made from what names the user. None when that is blank."""
+    identity = identify_user(user)
+    return None if identity is None else _user_id(identity)
 
 
 def _user_id(identity: str) -> str:

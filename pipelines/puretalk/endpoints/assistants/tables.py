@@ -15,7 +15,10 @@ def _api(type_: ColumnType, name: str, description: str) -> Column:
 
 
 _ASSISTANT_ID = Column("assistant_id", "text", "Id of the assistant (a UUID given by the API).")
-_CONTENT_HASH = "SHA-256 (hex) of the canonical JSON of {}. It changes when, and only when, that JSON changes."
+_CONTENT_HASH = (
+    "SHA-256 (hex) of the canonical JSON of {}. It changes when, and only when, that JSON changes. "
+    "Under a privacy policy: HMAC-SHA256 of the JSON as the API sent it."
+)
 _EXTRA = Column(
     "extra",
     "json",
@@ -100,7 +103,8 @@ USERS = Table(
         Column(
             "user_id",
             "text",
-            "Key of the user: UUID v5 of the e-mail address, trimmed and case-folded; without one, of name and dp.",
+            "Key of the user: UUID v5 of the e-mail address, trimmed and in lower case; without one, of name and dp. "
+            "Where a privacy policy hides users: made of the same with the secret.",
         ),
         _api("text", "name", "Name of the user."),
         _api("text", "dp", "URL of the user's picture."),
@@ -239,7 +243,7 @@ ASSISTANT_VERSIONS = Table(
         _ASSISTANT_ID,
         Column("observed_at", "timestamp", "When the sync received this version (UTC)."),
         Column("updated_at", "timestamp", "When this version was made, according to the API (UTC)."),
-        Column("content_hash", "text", "SHA-256 (hex) of config."),
+        Column("content_hash", "text", "SHA-256 (hex) of config. Under a privacy policy: HMAC-SHA256 of the real one."),
         Column("is_silent", "bool", "Whether the content changed although updated_at did not."),
         Column(
             "previous_deleted_at",

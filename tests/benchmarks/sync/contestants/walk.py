@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 
 from puretalk.api.client import ApiClient
-from puretalk.api.pages import Record
+from puretalk.api.splitting import Record
 from puretalk.api.walk import Walk, walk_pages
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.settings import ApiSettings, load_settings

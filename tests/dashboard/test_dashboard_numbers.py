@@ -1,0 +1,132 @@
+"""What the page says twice, it says with the same number: with no filter, every single one, and random pairs."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from support.browsing import Read
+
+pytestmark = pytest.mark.browser
+
+#: Every number that stands twice, by what it counts. A filter narrows a total to the labels that are chosen.
+NUMBERS = """
+() => {
+  const whole = (text) => Number(text.replaceAll(",", "").match(/^\\d+/)?.[0] ?? 0);
+  const text = (selector) => document.querySelector(selector)?.textContent.trim() ?? "";
+  const found = { live: [], findings: [], changes: [] };
+  const count = (id) => text(`[data-count="${id}"]`);
+  const said = (id) => [...document.querySelectorAll(`#tile-${id} :is([data-value], [data-now])`)].map(
+    (node) => whole(node.textContent));
+  found.live.push(...said("assistants"), whole(count("assistants")));
+  const bar = text(".filters-count");
+  if (bar) found.live.push(whole(bar));
+  found.findings.push(...said("findings"), whole(count("findings")));
+  for (const tile of document.querySelectorAll(".tile"))
+    found[tile.id] = [...tile.querySelectorAll("[data-value], [data-now]")].map((node) => node.textContent);
+  const chosen = (id) => [...document.querySelectorAll(`#filters [data-remove="label.${id}"]`)]
+    .map((chip) => chip.querySelector(".name").textContent);
+  for (const table of document.querySelectorAll("[data-chart-data]")) {
+    const id = table.dataset.chartData;
+    if (!document.querySelector(`[data-chart="${id}"]`)) continue;
+    const rows = [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+    const totals = new Map(rows.map(([label, ...values]) => [label, values]));
+    const wanted = chosen(id);
+    for (const button of document.querySelectorAll(`[data-chart="${id}"][data-label]`)) {
+      const label = rows[Number(button.dataset.label)][0];
+      const shown = button.querySelector(".bar-value, .part-value")?.textContent
+        ?? button.getAttribute("aria-label")?.split(": ").pop();
+      if (shown) {
+        const sum = totals.get(label).reduce((all, value) => all + whole(value), 0);
+        (found[`${id}: ${label}`] ??= [sum]).push(whole(shown));
+      } else {
+        const cells = [...button.closest("tr").querySelectorAll("td")].map((cell) => cell.textContent);
+        found[`${id}: ${label}`] = [totals.get(label).join(), cells.join()];
+      }
+    }
+    const total = rows.filter(([label]) => !wanted.length || wanted.includes(label))
+      .reduce((all, [, ...values]) => values.reduce((sum, value) => sum + whole(value), all), 0);
+    if (id.startsWith("findings_by")) found.findings.push(total);
+  }
+  const ofRows = { findings: ["findings_by_rule", "findings_by_severity"], feed: ["changes_per_week"] };
+  for (const [table, charts] of Object.entries(ofRows)) {
+    if (!bar || !charts.some((id) => document.querySelector(`#filters [data-remove$=".${id}"]`))) continue;
+    const of = count(table).match(/on ([\\d,]+) assistants/) ?? count(table).match(/^([\\d,]+)/);
+    const [, live, gone] = bar.match(/^([\\d,]+) of [\\d,]+ assistants(?: and ([\\d,]+) deleted)?/);
+    found[`assistants of ${table}`] = [whole(of[1]), whole(live) + whole(gone ?? "0")];
+  }
+  return found;
+}
+"""
+
+#: Goes to the address of each choice, and collects the numbers; then back to no choice.
+UNDER = f"""
+(choices) => {{
+  const go = (pairs) => {{
+    history.replaceState(null, "", "#" + new URLSearchParams(pairs));
+    dispatchEvent(new PopStateEvent("popstate"));
+  }};
+  const all = choices.map((pairs) => {{
+    go(pairs);
+    return [document.querySelectorAll("#filters .chip").length, ({NUMBERS})()];
+  }});
+  go([]);
+  return all;
+}}
+"""
+
+#: Every label and series that can be chosen, as in the address.
+FILTERS = """
+() => [...document.querySelectorAll("[data-chart-data]")].flatMap((table) => {
+  const id = table.dataset.chartData;
+  if (!document.querySelector(`[data-chart="${id}"]`)) return [];
+  const labels = [...table.tBodies[0].rows].map((row) => [`f.${id}`, row.cells[0].textContent]);
+  const keys = [...document.querySelectorAll(`[data-chart="${id}"][data-series]`)];
+  return [...labels, ...keys.map((key) => [`s.${id}`, key.textContent])];
+}).concat([...document.querySelectorAll(".chips .chip")].map((chip) => [
+  `f.${chip.dataset.chart}`, chip.firstChild.textContent.trim()]))
+"""
+
+
+def contradictions(numbers: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {what: values for what, values in numbers.items() if len(set(values)) > 1}
+
+
+def test_no_number_contradicts_another(page: Page, read: Read) -> None:
+    unfiltered = page.evaluate(NUMBERS)
+    assert contradictions(unfiltered) == {}
+    assert unfiltered["live"][0] == read("SELECT count(*) FROM marts.dim_assistants WHERE is_live")[0][0]
+    filters = page.evaluate(FILTERS)
+    assert len(filters) > 60
+    assert {name for name, _ in filters} >= {"f.by_model", "f.coverage", "s.changes_per_week", "f.findings_by_rule"}
+    rng = random.Random(16)
+    choices = [*([one] for one in filters), *(rng.sample(filters, 2) for _ in range(20))]
+    for choice, (chips, numbers) in zip(choices, page.evaluate(UNDER, choices), strict=True):
+        assert chips == len(choice)
+        assert contradictions(numbers) == {}, choice
+    assert page.evaluate(NUMBERS) == unfiltered
+
+
+def test_a_severity_narrows_the_findings_and_says_on_how_many_assistants(page: Page, read: Read) -> None:
+    page.locator('#chart-findings_by_severity [data-label="0"]').click()
+    findings, assistants = read(
+        "SELECT count(*), count(DISTINCT assistant_id) FROM marts.rpt_config_findings "
+        "WHERE NOT is_accepted AND severity = 'high'"
+    )[0]
+    everything = read("SELECT count(*) FROM marts.rpt_config_findings WHERE NOT is_accepted")[0][0]
+    on = "" if findings == assistants else f", on {assistants} assistants"
+    assert page.locator('[data-count="findings"]').inner_text() == f"{findings} of {everything}{on}"
+    assert page.locator("#tile-findings [data-value]").inner_text() == str(findings)
+
+
+def test_a_week_and_an_area_narrow_the_changes(page: Page, read: Read) -> None:
+    page.locator("#chart-changes_per_week .column").last.click()
+    page.locator("#chart-changes_per_week .key", has_text="prompt").first.click()
+    expected = read(
+        "SELECT count(DISTINCT (assistant_id, version_number)) FROM marts.fct_config_changes WHERE area = 'prompt' "
+        "AND date_trunc('week', observed_at) = "
+        "(SELECT max(date_trunc('week', observed_at)) FROM marts.fct_config_changes)"
+    )[0][0]
+    assert page.locator('[data-count="feed"]').inner_text().startswith(f"{expected} of ")
