@@ -117,6 +117,7 @@ def sync(
     from puretalk.cli.progress import Progress
     from puretalk.notices import begin_notices, send_notices
     from puretalk.operations import reports
+    from puretalk.operations.secrets_file import find_exposed_secrets
     from puretalk.sync.options import SyncOptions
     from puretalk.sync.run import run_sync
 
@@ -125,6 +126,8 @@ def sync(
         settings = _demo_settings(settings, data_dir)
         settings = replace(settings, operations=replace(settings.operations, ping_url="", metrics_file=""))
         settings = replace(settings, notice=NoticeSettings())
+    if exposed := find_exposed_secrets(settings):
+        complain(f"puretalk: {exposed}.")
     options = SyncOptions(full_refresh, accept_deletions, wait, keep_work)
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
@@ -197,8 +200,11 @@ def sync(
 def check(data_dir: Path | None, debug: bool, **flags: Any) -> None:
     """Is the key accepted, is the endpoint what we expect, is the directory writable? One line each."""
     from puretalk.operations.preflight import run_preflight
+    from puretalk.operations.secrets_file import find_exposed_secrets
 
     settings = load(data_dir, debug=debug, with_key=True, **flags)
+    if exposed := find_exposed_secrets(settings):
+        complain(f"puretalk: {exposed}.")
     exit_code = 0
     with explained_errors(settings, debug=debug):
         for result in run_preflight(settings):
@@ -526,6 +532,7 @@ def run() -> None:
     """The entry point: `main` where the current directory is gone, or the reader of the output is."""
     # httpx imports its own command line where it can, which takes longer than httpx; this process does not need it.
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
+    os.umask(os.umask(0o077) | 0o022)  # what libraries and git write is never writable for other users
     try:
         os.getcwd()
     except FileNotFoundError:

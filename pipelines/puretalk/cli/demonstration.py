@@ -17,6 +17,7 @@ from puretalk.readers.connection import connect
 from puretalk.schema import STORAGE_SCHEMA
 from puretalk.settings import Settings
 from puretalk.sync.run import run_sync
+from puretalk.warehouse.places import make_data_dir
 
 DEMO_SEED = 1
 DEMO_ASSISTANTS = 240
@@ -37,7 +38,7 @@ def show_demo(settings: Settings, say: Callable[[str], None]) -> None:
             action="Give the demo a folder of its own: `puretalk demo --data-dir FOLDER`.",
         )
     shutil.rmtree(settings.data_dir, ignore_errors=True)
-    settings.data_dir.mkdir(parents=True)
+    make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
     (settings.data_dir / ".demo").touch()
     account = Account(DEMO_SEED, DEMO_ASSISTANTS)
     with open_demo(settings, account) as demo:

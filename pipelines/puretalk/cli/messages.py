@@ -7,12 +7,12 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from puretalk.cli.outlet import complain, complain_at_length
-from puretalk.errors import EXIT_BUG, EXIT_CODES, EXIT_INTERRUPTED, PuretalkError, UsageError
+from puretalk.errors import EXIT_BUG, EXIT_CODES, EXIT_INTERRUPTED, PuretalkError, UsageError, WarehouseError
 from puretalk.schema import CATALOG
 from puretalk.settings import Settings, scrubber_of
 from puretalk.terminal import escape_text
@@ -64,14 +64,28 @@ def explained_errors(settings: Settings | None, *, debug: bool) -> Iterator[None
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        from puretalk.warehouse.disk_errors import concerns
+
+        if debug:
+            _print_traceback(settings)
+        if settings is None or not concerns(error, settings.data_dir):
+            _end_with_bug(error, settings)
+        refused = WarehouseError(f"{error.filename} cannot be used: {error.strerror}")
+        print_failure(refused.message, describe_state(settings), refused.action, refused.exit_code)
+        sys.exit(refused.exit_code)
     except Exception as error:  # noqa: BLE001  (the bug has its message and exit code; --debug shows the traceback)
         if debug:
             _print_traceback(settings)
-        text = scrub(f"{type(error).__name__}: {error}".splitlines()[0], settings)
-        print_failure(
-            f"an error in puretalk itself ({text})", describe_state(settings), PuretalkError.default_action, EXIT_BUG
-        )
-        sys.exit(EXIT_BUG)
+        _end_with_bug(error, settings)
+
+
+def _end_with_bug(error: Exception, settings: Settings | None) -> NoReturn:
+    text = scrub(f"{type(error).__name__}: {error}".splitlines()[0], settings)
+    print_failure(
+        f"an error in puretalk itself ({text})", describe_state(settings), PuretalkError.default_action, EXIT_BUG
+    )
+    sys.exit(EXIT_BUG)
 
 
 def scrub(text: str, settings: Settings | None) -> str:

@@ -162,6 +162,8 @@ def _read_link(settings: Settings) -> str | None:
 def _remove_work(folder: Path) -> None:
     """Remove the work folder of this process, and of no other: it may only have waited for the lock. The thread is
     still writing into it, so once may not be enough; what is left all the same is swept by the next run."""
+    if folder.is_symlink():
+        return
     own = folder / f"{os.getpid()}"
     for _ in range(20):
         shutil.rmtree(own, ignore_errors=True)

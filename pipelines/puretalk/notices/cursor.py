@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from puretalk.errors import WarehouseError
+from puretalk.warehouse.copies import sync_file
+from puretalk.warehouse.places import create_file, read_own_file
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def read_cursor(data_dir: Path) -> Cursor | None:
     """None before the first run with a `notify_url`. Raises WarehouseError when the file is not what was written."""
     path = cursor_path(data_dir)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_own_file(path))
         pending = content["pending_until"]
         return Cursor(_aware(content["delivered_until"]), _aware(pending) if pending else None)
     except FileNotFoundError:
@@ -55,10 +56,8 @@ def write_cursor(data_dir: Path, cursor: Cursor) -> None:
         "pending_until": pending.isoformat() if pending else None,
     }
     prepared = path.with_suffix(".json-to-be")
-    with prepared.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    create_file(prepared, json.dumps(content) + "\n", mode=0o600)
+    sync_file(prepared)
     prepared.replace(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 from puretalk.dashboard.redaction import open_snapshot
 from puretalk.errors import PuretalkError
@@ -20,8 +20,9 @@ from puretalk.warehouse.snapshots import SnapshotStore
 
 def note_the_beginning(settings: Settings) -> None:
     """Where there is no cursor yet, it begins with what is published now. Never raises."""
-    if SnapshotStore(settings.data_dir).is_published():
-        _guarded(settings, _note_the_beginning)
+    with suppress(OSError):  # the sync that follows says it
+        if SnapshotStore(settings.data_dir).is_published():
+            _guarded(settings, _note_the_beginning)
 
 
 def send_unsent(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from puretalk.errors import WarehouseError
 from puretalk.readers.published import RUN_NUMBERS, Published, read_published
 from puretalk.settings import Settings
+from puretalk.warehouse.places import create_file
 
 #: Every metric, in the order of the file; all are gauges.
 METRICS: dict[str, str] = {
@@ -48,6 +49,8 @@ def write_metrics(settings: Settings, *, ended_at: datetime, exit_code: int, sec
         "puretalk_last_run_duration_seconds": seconds,
         **(_describe(published) if published else {}),
     }
+    if path.exists() and not path.is_file():
+        return "the metrics file cannot be written: what is there is not a file"
     try:
         _replace(path, render_metrics(values))
     except OSError as error:
@@ -78,7 +81,7 @@ def _replace(path: Path, text: str) -> None:
     # The collector reads every *.prom of the folder, as another user: so another suffix first, and a mode for all.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        create_file(temporary, text, mode=0o644)
         temporary.chmod(0o644)
         os.replace(temporary, path)
     finally:

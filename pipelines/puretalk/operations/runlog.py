@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from puretalk.settings import Settings, scrubber_of
+from puretalk.warehouse.places import open_own_file
 
 _NAME = re.compile(r"puretalk-(\d{4}-\d{2}-\d{2})\.jsonl\Z")
 
@@ -36,6 +37,8 @@ def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, 
     text = json.dumps(scrubber_of(settings).hide_deeply(line), ensure_ascii=False, default=str)
     with contextlib.suppress(OSError):
         folder = log_folder(settings.data_dir)
+        if folder.is_symlink():
+            return
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         _append_line(folder / f"puretalk-{now:%Y-%m-%d}.jsonl", text)
         _remove_old(folder, now.date() - timedelta(days=min(settings.operations.log_days, 36500)))
@@ -43,7 +46,7 @@ def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, 
 
 def _append_line(path: Path, text: str) -> None:
     """In one write, so that the lines of simultaneous runs do not mix."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    descriptor = open_own_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.lseek(descriptor, size - 1, os.SEEK_SET) and os.read(descriptor, 1) != b"\n":

@@ -35,6 +35,7 @@ from puretalk.sync.sync_run import SyncRun, parse_drift
 from puretalk.sync.verdict import Verdict
 from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import hold_lock
+from puretalk.warehouse.places import make_data_dir
 from puretalk.warehouse.retention import Snapshot
 from puretalk.warehouse.stored_tables import read_stored_policy, write_stored_policy
 from puretalk.warehouse.work_file import Warehouse, WorkFile, describe, open_warehouse
@@ -86,7 +87,7 @@ def run_sync(settings: Settings, options: SyncOptions = SyncOptions(), *, listen
         raise ConfigurationError(f"models_dir is {models_dir}, which is not a folder")
     audit = read_audit(settings)
     with disk_errors(settings.data_dir):
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
         with hold_lock(settings.data_dir, "sync", wait=options.wait):
             warehouse = open_warehouse(settings)
             deadline = Deadline(settings.operations.run_deadline)
@@ -148,7 +149,7 @@ def plan_build(settings: Settings, *, listener: Listener = SILENT) -> Plan:
 def _lock_for_build(settings: Settings) -> Iterator[Warehouse]:
     """The warehouse, locked. Raises WarehouseError where nothing has been published."""
     with disk_errors(settings.data_dir):
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
         with hold_lock(settings.data_dir, "build"):
             warehouse = open_warehouse(settings)
             if warehouse.snapshots.current() is None:

@@ -5,6 +5,7 @@ snapshots      the published files, the link that readers follow, rollback
 seals          whether a snapshot is, byte for byte, what was published
 adoption       a snapshot that was put back without its seal
 retention      which snapshots stay
+places         what lies where puretalk keeps files of its own, and with which modes
 copies         copies of files, and what makes sure that they are on the disk
 carry_over     a warehouse of an earlier release, brought to this release's tables and rules
 rewriting      rows written again from what the warehouse holds itself

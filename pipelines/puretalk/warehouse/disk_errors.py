@@ -18,6 +18,12 @@ _DISK_ERRORS = {
 }
 
 
+def concerns(error: OSError, data_dir: Path) -> bool:
+    """Whether the error is about a file or folder in the data directory, or about itself."""
+    names = (error.filename, error.filename2)
+    return any(isinstance(name, str) and Path(name).is_relative_to(data_dir) for name in names)
+
+
 @contextmanager
 def disk_errors(data_dir: Path) -> Iterator[None]:
     """Turn errors of the operating system and of DuckDB that concern the disk or the folder into a WarehouseError, and
@@ -25,7 +31,7 @@ def disk_errors(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK_ERRORS:
+        if error.errno in _DISK_ERRORS or concerns(error, data_dir):
             raise WarehouseError(f"{data_dir} cannot be written: {error.strerror}") from error
         raise
     except duckdb.OutOfMemoryException as error:

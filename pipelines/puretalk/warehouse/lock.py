@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from puretalk.errors import WarehouseBusyError, WarehouseError
+from puretalk.warehouse.places import create_file, read_own_file, refuse_odd_places
 
 LOCK_NAME = "sync.lock"
 #: The note: a run that cannot get the lock reads in it who holds it.
@@ -32,6 +33,7 @@ class Holder:
 def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of a data directory; wait at most `wait` seconds. Raises WarehouseBusyError with its holder."""
     note = data_dir / NOTE_NAME
+    refuse_odd_places(data_dir)
     lock = FileLock(data_dir / LOCK_NAME, mode=0o600)
     try:
         lock.acquire(timeout=wait, poll_interval=0.2)
@@ -48,7 +50,7 @@ def hold_lock(data_dir: Path, command: str, *, wait: float = 0.0) -> Iterator[No
     try:
         holder = Holder(os.getpid(), command, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         with contextlib.suppress(OSError):
-            note.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+            create_file(note, json.dumps(asdict(holder)), mode=0o644)  # for `status --check` of any user
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -74,6 +76,7 @@ def try_lock(path: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def hold_replication_lock(data_dir: Path) -> Iterator[None]:
     """Hold a lock that excludes another replication, and no sync. Raises WarehouseBusyError."""
+    refuse_odd_places(data_dir)
     try:
         with try_lock(data_dir / "replicate.lock") as is_held:
             if not is_held:
@@ -92,14 +95,14 @@ def forget_holder(data_dir: Path) -> None:
     """Remove this process's note before it ends without releasing the lock, which the kernel then does."""
     note = data_dir / NOTE_NAME
     with contextlib.suppress(OSError, ValueError, TypeError):
-        if Holder(**json.loads(note.read_text(encoding="utf-8"))).pid == os.getpid():
+        if Holder(**json.loads(read_own_file(note))).pid == os.getpid():
             note.unlink()
 
 
 def read_holder(data_dir: Path) -> Holder | None:
     """Who took the lock last and has not given it back; None where that is not known. It may have died since."""
     try:
-        return Holder(**json.loads((data_dir / NOTE_NAME).read_text(encoding="utf-8")))
+        return Holder(**json.loads(read_own_file(data_dir / NOTE_NAME)))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -16,12 +16,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from puretalk.database import SEALED, quote_name
+from puretalk.warehouse.copies import sync_file
+from puretalk.warehouse.places import create_file
 
 #: Bytes of DuckDB's three header blocks. Writing through DuckDB changes them; copying or moving the file does not.
 _HEADERS = 3 * 4096
@@ -71,18 +74,15 @@ def prepared_path(snapshot: Path) -> Path:
 
 def begin_seal(snapshot: Path) -> None:
     """Mark the place of a snapshot as one that a run of puretalk is about to fill."""
-    prepared_path(snapshot).touch()
+    create_file(prepared_path(snapshot), "", mode=0o600)
 
 
 def prepare_seal(snapshot: Path, content: Content, *, is_adopted: bool = False) -> None:
     """Write the seal of a snapshot that holds this; on the disk when this returns. It does not count before
-    `confirm_seal`: a half-written seal must never count."""
-    prepared = prepared_path(snapshot)
-    prepared.unlink(missing_ok=True)
-    with prepared.open("x", encoding="ascii") as seal:
-        seal.write(f"{describe_headers(snapshot)}content {content.digest}\n{_ADOPTED if is_adopted else ''}")
-        seal.flush()
-        os.fsync(seal.fileno())
+    `confirm_seal`: a half-written seal must never count. Who may read the snapshot may read its seal."""
+    text = f"{describe_headers(snapshot)}content {content.digest}\n{_ADOPTED if is_adopted else ''}"
+    create_file(prepared_path(snapshot), text, mode=stat.S_IMODE(snapshot.stat().st_mode) & 0o444)
+    sync_file(prepared_path(snapshot))
 
 
 def confirm_seal(snapshot: Path) -> None:

@@ -29,6 +29,7 @@ from puretalk.schema import CATALOG
 from puretalk.settings import RetentionSettings
 from puretalk.warehouse.adoption import put_aside, verify_unsealed
 from puretalk.warehouse.copies import copy_file, sync_file, sync_folder
+from puretalk.warehouse.places import folder_mode
 from puretalk.warehouse.retention import TIME_FORMAT, Snapshot, choose_snapshots
 from puretalk.warehouse.seals import (
     Content,
@@ -69,13 +70,15 @@ class SnapshotStore:
         self.folder = data_dir / "snapshots"
         self.published = data_dir / PUBLISHED_NAME
         self._file_mode = file_mode
+        self._folder_mode = folder_mode(file_mode)
         #: What a person should read about the snapshots, a sentence each.
         self.remarks: list[str] = []
         #: What this run has read whole, and found to be as it was sealed.
         self._verified: dict[Path, Content] = {}
 
     def current(self) -> Path | None:
-        """The file that readers get now, or None before the first sync. Raises WarehouseError when it is missing."""
+        """The file that readers get now, or None before the first sync. Raises WarehouseError when it is missing, or
+        something else is in its place."""
         if self.published.is_symlink():
             if not self.published.exists():
                 raise WarehouseError(
@@ -86,13 +89,23 @@ class SnapshotStore:
             return self.published.resolve()
         if not self.published.exists():
             return None
+        if not self.published.is_file():
+            found = "a folder" if self.published.is_dir() else "a device or a pipe"
+            raise WarehouseError(
+                f"{self.published} is {found}, where the link to the published snapshot belongs",
+                action="Move it away, then run the same command again.",
+            )
         state = describe_headers(self.published)
         originals = [path for path in self._find_files().values() if describe_headers(path) == state]
         return originals[-1].resolve() if originals else self.published
 
     def is_published(self) -> bool:
-        """Whether there is a published file, or a link to one that is gone."""
-        return os.path.lexists(self.published)
+        """Whether there is a published file, or a link to one that is gone. Raises OSError where nobody may look."""
+        try:
+            self.published.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def is_intact(self, snapshot: Path) -> bool:
         """Whether the snapshot is, byte for byte, as it was when it was sealed, with no write-ahead log next to it.
@@ -205,7 +218,8 @@ class SnapshotStore:
         work_file.chmod(self._file_mode)
         content = read_content(work_file, like=self._verified.get(before) if before else None)
         listener.on_step(Step.PUBLISH_MOVE)
-        target.parent.mkdir(parents=True)
+        self.folder.mkdir(mode=self._folder_mode, exist_ok=True)
+        target.parent.mkdir(mode=self._folder_mode)
         begin_seal(target)
         os.rename(work_file, target)
         sync_folder(target.parent)
@@ -323,6 +337,8 @@ class SnapshotStore:
                 if path.resolve() != current:
                     self._put_aside(path.parent if path.name == PUBLISHED_NAME else path, error.message)
                 continue
+            with contextlib.suppress(PermissionError):  # it belongs to another user
+                path.chmod(self._file_mode)
             prepare_seal(path, content, is_adopted=True)
             confirm_seal(path)
             self._verified[path.resolve()] = content

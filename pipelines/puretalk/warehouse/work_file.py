@@ -125,8 +125,8 @@ class Warehouse:
         current = self.snapshots.current()
         self._check_room(current.stat().st_size if current else 0)
         folder = self._work / f"{os.getpid()}"
-        folder.mkdir(parents=True, mode=0o700)
-        self._work.chmod(0o700)
+        self._work.mkdir(mode=0o700)  # a new one: what else could be there may be a link
+        folder.mkdir(mode=0o700)
         # A view that names the catalog of its file is stored without it. So the work file is called like the snapshot.
         work = WorkFile(folder / PUBLISHED_NAME, is_new=current is None, storage=self.storage)
         try:
