@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +126,13 @@ def test_every_number_has_bounds_around_its_default_and_the_docs_state_them() ->
             assert f"| `{setting.name}` | {setting.minimum:,.16g} | {setting.maximum:,.16g} |" in text
         else:
             assert setting.minimum is setting.maximum is None, setting.name
+
+
+def test_the_docs_name_every_setting_that_a_folder_nobody_named_may_not_decide() -> None:
+    text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    paragraph = text.partition("So these settings do not count")[2].partition("They decide where")[0]
+    listed = paragraph.partition("host):")[2]
+    assert set(re.findall(r"`(\w+)`", listed)) == {each.name for each in SETTINGS if each.is_guarded}
 
 
 @pytest.mark.parametrize("typed", ["nan", "inf", "-1", "1e300", "soon"])

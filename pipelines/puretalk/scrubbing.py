@@ -93,26 +93,28 @@ class Scrubber:
         if isinstance(value, str):
             text = self._hide(value, self._key_forms, frozenset())
             return text, text != value
-        if isinstance(value, list):
-            items = [self.redact(item) for item in value]
-            return [item for item, _ in items], any(held for _, held in items)
+        is_changed = False
+        if isinstance(value, list):  # one call for each level: a record may have hundreds
+            items = []
+            for item in value:
+                new_item, held = self.redact(item)
+                items.append(new_item)
+                is_changed = is_changed or held
+            return items, is_changed
         if isinstance(value, dict):
-            return self._redact_object(value)
+            result: dict[str, Any] = {}
+            for name, item in value.items():
+                new_name = self._hide(name, self._key_forms, frozenset())
+                held_in_name = new_name != name
+                while held_in_name and (new_name in value or new_name in result):
+                    new_name += HIDDEN  # two names may differ only in how they spell the key
+                result[new_name], held = self.redact(item)
+                is_changed = is_changed or held or held_in_name
+            return result, is_changed
         if isinstance(value, int | float) and not isinstance(value, bool):
             is_held = any(form in f"{value}" for form in self._key_forms)
             return (HIDDEN if is_held else value), is_held
         return value, False
-
-    def _redact_object(self, value: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        result: dict[str, Any] = {}
-        is_changed = False
-        for name, item in value.items():
-            new_name, held_in_name = self.redact(name)
-            while held_in_name and (new_name in value or new_name in result):
-                new_name += HIDDEN  # two names may differ only in how they spell the key
-            result[new_name], held = self.redact(item)
-            is_changed = is_changed or held or held_in_name
-        return result, is_changed
 
     def _hide(self, text: str, forms: Iterable[str], parts: frozenset[str]) -> str:
         pieces, end = [], 0

@@ -72,7 +72,7 @@ class ApiSettings:
         "most bytes of one answer, unpacked (32 MiB); more end the run",
         SOURCE_SECTION,
         minimum=65536,
-        maximum=2**30,
+        maximum=2**32,
     )
     ca_bundle: str = _setting(
         "",
@@ -107,10 +107,10 @@ class DecisionSettings:
         maximum=100,
     )
     max_pages: int = _setting(
-        100000, "most pages in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=100_000_000
+        100000, "most pages in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=10**9
     )
     max_records: int = _setting(
-        1000000, "most records in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=1_000_000_000
+        1000000, "most records in one sync, all walks together", SOURCE_SECTION, minimum=1, maximum=10**12
     )
     deletion_cap_share: float = _setting(
         0.5,

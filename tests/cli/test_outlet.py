@@ -4,6 +4,7 @@ command and always on stderr; another program gets on stdout what there is."""
 from __future__ import annotations
 
 import ast
+import logging
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from support.commandline import CommandLine, Ended
 
 import puretalk.cli
+from puretalk.cli.outlet import LineFormatter
 from puretalk.demo import Account, DemoApi
 from puretalk.terminal import escape_line, escape_text
 
@@ -53,6 +55,14 @@ def test_each_character_that_a_terminal_obeys_is_escaped() -> None:
     assert len(obeyed) > 2100
     assert [character for character in obeyed if not re.fullmatch(r"\\[\w]+", escape_line(character), re.ASCII)] == []
     assert {character for character in obeyed if escape_text(character) == character} == {"\n", "\t"}
+
+
+def test_a_log_line_on_stderr_is_one_line_whatever_it_quotes() -> None:
+    record = logging.LogRecord("puretalk.api", logging.INFO, __file__, 1, "retry of %s", (HOSTILE,), None)
+    shown = LineFormatter("%(name)s: %(message)s").format(record)
+    assert OBEYED.findall(shown) == []
+    assert "\n" not in shown
+    assert shown.startswith(r"puretalk.api: retry of Desk\x1b[2J")
 
 
 @pytest.mark.parametrize("text", ["Zahnärzte & 東京 🏳️‍🌈 👩‍⚕️ می‌خواهم", "a\\nb", "tab"])

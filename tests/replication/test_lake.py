@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from support.commandline import MEASURED, CommandLine
 from support.lakes import PACKAGES, Lake
-from support.replicas import State, expect_equal, follow
+from support.replicas import State, comparable, expect_equal, follow
 
 from puretalk.replication.replica import replicate
-from puretalk.replication.snapshot import Relation
+from puretalk.replication.snapshot import Relation, list_relations, open_snapshot
 from puretalk.settings import Settings
 
 _DYING = """
@@ -110,8 +110,24 @@ def expect_that_a_killed_run_is_repaired(lake: Lake, before: State, state: State
     assert ended.returncode == -signal.SIGKILL
     replaced = [name for name in names if set(lake.files(name)) != files[name]]
     assert 0 < len(replaced) < len(names)
+    for relation, *published in zip(relations_of(state), rows_of(state), rows_of(before), strict=True):
+        assert comparable(lake.with_polars(relation.full_name), relation) in published, "half a table"
     replicate(before.settings, "engine")
     expect_equal(polars_of(lake), before.snapshot)
+
+
+def relations_of(state: State) -> list[Relation]:
+    with open_snapshot(state.snapshot) as connection:
+        return list_relations(connection)
+
+
+def rows_of(state: State) -> list[list[str]]:
+    """The rows of each relation, as they can be compared."""
+    with open_snapshot(state.snapshot) as connection:
+        return [
+            comparable(connection.execute(f"FROM {relation.source}").fetchall(), relation)
+            for relation in list_relations(connection)
+        ]
 
 
 @pytest.mark.slow

@@ -136,6 +136,26 @@ def test_a_record_at_the_limit_is_loaded_also_with_half_a_character(synced: Sync
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_too_deep", [False, True])
+@pytest.mark.parametrize("brackets", [b"[]", b"{}"])
+def test_a_deep_record_that_holds_the_key_is_stored_without_it(
+    brackets: bytes, is_too_deep: bool, synced: Synced
+) -> None:
+    key = synced.settings.api.api_key.encode()
+    levels = MAX_DEPTH - 1 + is_too_deep
+    start, end = (b"[", b"]") if brackets == b"[]" else (b'{"a":', b"}")
+    synced.records = [*GOOD, b'{"assistant_id":"odd","x":%b"%b"%b}' % (start * levels, key, end * levels)]
+    outcome = synced.sync()
+    assert outcome.exit_code == (EXIT_INCOMPLETE if is_too_deep else EXIT_OK)
+    assert (outcome.run.new, outcome.run.rejected) == (3, 1) if is_too_deep else (4, 0)
+    kept = "SELECT record::VARCHAR FROM rejected_records" if is_too_deep else "SELECT extra::VARCHAR FROM assistants"
+    text = " ".join(str(row) for row in synced.rows(kept))
+    assert "***" in text
+    assert key.decode() not in text
+    assert any("API key" in note for note in outcome.run.notes)
+
+
+@pytest.mark.slow
 def test_fifty_thousand_unknown_fields_are_kept_and_make_no_list_of_that_length(synced: Synced) -> None:
     unknown = {f"unknown_{number:05}": number for number in range(50_000)} | {"n" * 10_000: 1}
     synced.records = [*GOOD, json.dumps({"assistant_id": "odd", **unknown}).encode()]

@@ -55,7 +55,7 @@ class Page:
 
     def split(self, client: ApiClient, known: Container[bytes]) -> Page:
         """The same page with the bytes of its records, and the values of those that are not in `known`."""
-        records = _read(client, self.body, known).records if self.body else None
+        records = read_envelope(client, self.body, known, is_bounded=False).records if self.body else None
         return replace(self, records=records, body=b"") if records is not None else self
 
 
@@ -79,7 +79,7 @@ async def fetch_page(
         digest = hashlib.sha256(body).digest()
         if known_page is not None and digest == known_page.digest:
             return digest, known_page
-        return digest, _read(client, body, known)
+        return digest, read_envelope(client, body, known)
 
     reply, found = await client.ask(endpoint.path, route=endpoint.path, query=query, read=read)
     if reply.status != 404:
@@ -171,27 +171,6 @@ async def _fetch_first_page(
 
 def _is_same(page: Page, other: Page) -> bool:
     return [each.digest or each.body for each in page.records] == [each.digest or each.body for each in other.records]
-
-
-def _read(client: ApiClient, body: bytes, known: Container[bytes]) -> Envelope:
-    """What a body says as a page, its records without the key. Raises the errors of `read_envelope`."""
-    envelope = read_envelope(body, known, client.settings.max_body)
-    # Known bytes were searched when they became known. A page is searched as a whole: that takes half the time.
-    fresh = [record for record in envelope.records or () if record.value is not None]
-    if not fresh or not client.holds_key(body):
-        return envelope
-    records = [record if record.value is None else _without_key(client, record) for record in envelope.records or ()]
-    return replace(envelope, records=records)
-
-
-def _without_key(client: ApiClient, record: Record) -> Record:
-    body = bytes(record.body)
-    value, held_key = client.redact(record.value, body)
-    if not record.flaw:
-        return Record.of(value, held_key=True) if held_key else record
-    text, held_key = client.redact(record.text, body)
-    assert isinstance(text, str)
-    return replace(record, digest=b"", body=text.encode(), value=value, held_key=True) if held_key else record
 
 
 def _read_page(client: ApiClient, number: int, reply: Reply, digest: bytes, envelope: Envelope) -> Page:

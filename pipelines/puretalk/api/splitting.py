@@ -15,6 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from puretalk.api.body import BYTES_PER_RECORD
+from puretalk.api.client import ApiClient
 from puretalk.json_values import JSONObject, JSONValue, UnusableJSONError, parse_json
 
 
@@ -24,23 +25,23 @@ class Record:
 
     `flaw`: why its text is JSON that cannot be read, such as an integer of thousands of digits; "" where it can be. The
     value then holds those of its fields that can. A record that was not split by msgspec has an empty digest, and so
-    has one that held the API key: its value is without the key, and its bytes must not become known, or the next sync
+    has one that held the API key: its value and bytes are without the key, and must not become known, or the next sync
     would not tell of it."""
 
     digest: bytes
     body: bytes | msgspec.Raw
     value: JSONValue
-    flaw: str = ""
     held_key: bool = False
+    flaw: str = ""
 
     @classmethod
     def of(cls, value: JSONValue, *, held_key: bool = False) -> Self:
         """The record of a value."""
-        return cls(b"", json.dumps(value).encode("ascii"), value, held_key=held_key)
+        return cls(b"", json.dumps(value).encode("ascii"), value, held_key)
 
     @property
     def text(self) -> str:
-        """The record as it came, without a byte that is not UTF-8."""
+        """The text of the record, with a mark for each byte that is not UTF-8."""
         return bytes(self.body).decode(errors="replace")
 
 
@@ -64,23 +65,27 @@ class _Split(msgspec.Struct):
 _SPLIT = msgspec.json.Decoder(_Split)
 
 
-def read_envelope(body: bytes, known: Container[bytes], max_body: int | None = None) -> Envelope:
-    """What a body says as a page. Records whose digest is in `known` are not parsed. Raises NotJSONError, and
-    UnusableJSONError where the page around the records cannot be read, or has too many of them for `max_body` (None:
-    any number)."""
+def read_envelope(client: ApiClient, body: bytes, known: Container[bytes], *, is_bounded: bool = True) -> Envelope:
+    """What a body says as a page, without the key. Records whose digest is in `known` are not parsed. Raises
+    NotJSONError, and UnusableJSONError where the page around the records cannot be read, or has too many of them
+    (`is_bounded`)."""
+    most = client.settings.max_body // BYTES_PER_RECORD if is_bounded else None
     try:
         split = _SPLIT.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _split_by_hand(body, max_body)
-    _check_number(split.results, max_body)
-    records: list[Record] = []
-    for each in split.results:
-        digest = hashlib.sha256(each).digest()
-        records.append(Record(digest, each, None) if digest in known else _read_record(each, digest))
+        return _split_by_hand(client, body, most)
+    _check_number(split.results, most)
+    digests = [hashlib.sha256(each).digest() for each in split.results]
+    # Known bytes were searched when they became known. A page is searched as a whole: that takes half the time.
+    is_suspect = any(digest not in known for digest in digests) and client.holds_key(body)
+    records = [
+        Record(digest, each, None) if digest in known else _read_record(client if is_suspect else None, each, digest)
+        for digest, each in zip(digests, split.results, strict=True)
+    ]
     return Envelope(split.count, records, split.next)
 
 
-def _split_by_hand(body: bytes, max_body: int | None) -> Envelope:
+def _split_by_hand(client: ApiClient, body: bytes, most: int | None) -> Envelope:
     """What msgspec refuses, and `parse_json` reads: NaN, a byte order mark, lone surrogates, deep nesting."""
     fields = _split_object(body)
     if fields is None:  # JSON of another kind, or the error of the whole text
@@ -88,26 +93,38 @@ def _split_by_hand(body: bytes, max_body: int | None) -> Envelope:
         return Envelope()
     results = _split_members(fields.get("results", b""), b"[]")
     if results is not None:
-        _check_number(results, max_body)
+        _check_number(results, most)
     return Envelope(
         parse_json(fields.get("count", b"null")),
-        None if results is None else [_read_record(each, b"") for each in results],
+        None if results is None else [_read_record(client, each, b"") for each in results],
         parse_json(fields.get("next", b"null")),
     )
 
 
-def _check_number(records: list[Any], max_body: int | None) -> None:
-    most = len(records) if max_body is None else max_body // BYTES_PER_RECORD
-    if len(records) > most:
-        raise UnusableJSONError(f"a page of {len(records):,} records, more than {most:,} (max_body / 256)")
+def _check_number(records: list[Any], most: int | None) -> None:
+    if most is not None and len(records) > most:
+        raise UnusableJSONError(
+            f"a page of {len(records):,} records, more than {most:,} (max_body / {BYTES_PER_RECORD})"
+        )
 
 
-def _read_record(body: bytes | msgspec.Raw, digest: bytes) -> Record:
+def _read_record(client: ApiClient | None, body: bytes | msgspec.Raw, digest: bytes) -> Record:
+    """The record of these bytes. `client`: takes the key out of them; None where they do not hold it."""
     text = bytes(body)
+    flaw = ""
     try:
-        return Record(digest, body, parse_json(text))
+        value = parse_json(text)
     except UnusableJSONError as error:
-        return Record(digest, body, _read_fields(text), f"the record is {error}")
+        value, flaw = _read_fields(text), f"the record is {error}"
+    if client is not None:
+        value, held_key = client.redact(value, text)
+        if flaw:
+            kept, held_in_text = client.redact(text.decode(errors="replace"), text)
+            if held_key or held_in_text:
+                return Record(b"", str(kept).encode(errors="replace"), value, held_key=True, flaw=flaw)
+        elif held_key:
+            return Record.of(value, held_key=True)
+    return Record(digest, body, value, flaw=flaw)
 
 
 def _read_fields(text: bytes) -> JSONObject:

@@ -84,9 +84,11 @@ def _check_api(settings: Settings) -> Iterator[PreflightResult]:
             unusable += 1
     answer = f"answers as documented: {page.count} assistants, {len(page.records)} on the first page"
     if drift or unusable or with_key:
-        details = [*([name_some(sorted(drift))] if drift else [])]
-        details += [f"{unusable} records that cannot be used"] if unusable else []
-        details += [f"{with_key} records that hold the API key, which is left out"] if with_key else []
+        details = [
+            *([name_some(sorted(drift))] if drift else []),
+            *([f"{unusable} records that cannot be used"] if unusable else []),
+            *([f"{with_key} records that hold the API key, which is left out"] if with_key else []),
+        ]
         answer = f"answers, with differences that a sync will keep and report: {', '.join(details)}"
     yield PreflightResult("endpoint", answer)
 

@@ -155,8 +155,8 @@ class Comparison:
         self.unusable = 0
         for found in (self.standing, self.news, self.older, self.rejected, self.drift, self.shared, self.restated):
             found.clear()
-        self.held_key.clear()
         self.unreadable.clear()
+        self.held_key.clear()
 
     def kind(self, assistant_id: str) -> Kind:
         """What happened to an assistant since the warehouse saw it last."""
