@@ -327,7 +327,7 @@ def _fold_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         flatten, "_user_key", lambda user: rule({**user, "email": (user.get("email") or "").casefold()})
     )
-    monkeypatch.setattr(digests, "_READ_BY", "flattening 2")
+    monkeypatch.setattr(digests, "READ_BY", "flattening 2")
     monkeypatch.setattr(work_file, "CURRENT", replace(CURRENT, flattening=2))
     monkeypatch.setattr(work_file, "carry_over", lambda _connection: False)
 
@@ -348,7 +348,7 @@ def _keep_such_users_in_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
     rule = flatten._user_key
     monkeypatch.setattr(flatten, "read_shared_object", flatten.read_shared_object.__wrapped__)  # it remembers
     monkeypatch.setattr(flatten, "_user_key", lambda user: rule({"email": user.get("email")}))
-    monkeypatch.setattr(digests, "_READ_BY", "flattening 1")
+    monkeypatch.setattr(digests, "READ_BY", "flattening 1")
     monkeypatch.setattr(work_file, "CURRENT", replace(CURRENT, flattening=1))
     monkeypatch.setattr(work_file, "carry_over", lambda _connection: False)
 

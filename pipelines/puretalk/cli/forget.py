@@ -8,6 +8,7 @@ import click
 
 from puretalk.cli.messages import explained_errors
 from puretalk.cli.options import load, settings_options
+from puretalk.cli.outlet import say_all
 
 
 @click.command()
@@ -31,5 +32,5 @@ def forget(who: str, data_dir: Path | None, debug: bool) -> None:
             write_dashboard(settings.data_dir / "puretalk.duckdb", settings.data_dir / "dashboard.html")
     # The log does not name the person.
     append_event(settings, "run", {"command": "forget", "outcome": "forgotten", "exit_code": 0})
-    click.echo("\n".join(f"  {sentence}" for sentence in done.touched) or "Nothing in the data directory names them.")
-    click.echo("Not reached:\n" + "\n".join(f"  {place}" for place in done.unreachable))
+    say_all([f"  {sentence}" for sentence in done.touched] or ["Nothing in the data directory names them."])
+    say_all(["Not reached:", *(f"  {place}" for place in done.unreachable)])

@@ -8,6 +8,7 @@ A file imports only files above it in this list:
 - `references`: which relations a SELECT reads, found by DuckDB's parser.
 - `model`: a model is an SQL file; reading a folder of them, and their order.
 - `properties`: the YAML files next to the models: descriptions, types, tests.
+- `withheld`: rules of the audit whose texts a privacy policy keeps away.
 - `audit`: what the settings tell the audit, as the SQL of models.
 - `project`: all models, checks and properties of a build.
 - `contract`: a model must have the columns and types that its YAML promises.
