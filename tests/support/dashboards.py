@@ -16,6 +16,16 @@ from puretalk.demo import Account
 from puretalk.models.build import build_models
 
 SYNCED_AT = datetime(2026, 11, 20, 6, tzinfo=UTC)
+LAST_SYNC = "(SELECT max(started_at) FROM marts.rpt_sync_health)"
+
+#: The feed as SQL: what happened since the cut-off, the newest first.
+FEED = """
+SELECT assistants.assistant_name, events.event, events.summary, assistants.owner_name
+FROM marts.fct_assistant_events AS events
+JOIN marts.dim_assistants AS assistants USING (assistant_id)
+WHERE events.observed_at {since}
+ORDER BY events.observed_at DESC, events.event, assistants.assistant_name, events.assistant_id
+"""
 
 #: Texts that would do harm where somebody forgets to escape; each tries to set `window.pwned`.
 HOSTILE = (

@@ -52,7 +52,8 @@ export function drawTimeline(detail, rows) {
     const drawn = mine.map((change, order) => drawChange(change, names, place === 0 && order < 3));
     return el("li", { class: first ? "first" : null },
       el("h4", {}, `Version ${number}`, kinds.map((kind) => el("span", { class: "mark" }, kind)),
-        el("button", { type: "button", class: "quiet", "data-version": number, "aria-label": `View version ${number} in full`, onclick: () => showVersion(String(number)) }, "View")),
+        el("button", { type: "button", class: "quiet", "data-version": number, "aria-label": `View version ${number} in full`, onclick: () => showVersion(String(number)) }, "View"),
+        place ? el("button", { type: "button", class: "quiet", "aria-label": `Compare version ${number} with the newest`, onclick: () => showVersion(`${number}..${seen[0].number}`) }, "Compare") : null),
       el("p", { class: "muted" }, `Observed ${shown(observed, "time")} UTC`, updated ? `; the API says ${shown(updated, "time")}` : null),
       drawn.length ? el("div", { class: "changes" }, drawn) : first ? null : el("p", { class: "muted" }, "Only updated_at changed."));
   });

@@ -1,5 +1,7 @@
 // Rendering and events.
 
+/** @import { Table } from "./data.js" */
+
 import { renderFilters } from "./active_filters.js";
 import { THEMES, applyTheme, renderAge, stored } from "./appearance.js";
 import { expanded, renderChart } from "./charts.js";
@@ -95,6 +97,13 @@ function onClick(event) {
   }
 }
 
+/** Opens the first assistant that a search left. @param {Table | undefined} table */
+function openFirst(table) {
+  if (!table?.assistants || !table.rows?.length) return;
+  const place = table.assistants[table.rows[0]];
+  if (place !== null) openAssistant(place, { from: table.id, back: [table.id, String(place)], tab: table.tab });
+}
+
 function onKey(event) {
   const tab = event.target.closest?.('[role="tab"]');
   const turn = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
@@ -109,6 +118,8 @@ function onKey(event) {
     event.preventDefault();
     search?.focus();
     search?.scrollIntoView({ block: "center" });
+  } else if (event.key === "Enter" && !event.isComposing && event.target.dataset?.search) {
+    openFirst(tables.get(event.target.dataset.search));
   }
 }
 

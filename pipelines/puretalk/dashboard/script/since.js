@@ -4,6 +4,7 @@
 /** @import { Table } from "./data.js" */
 
 import { data, tables } from "./data.js";
+import { isWholeDay } from "./days.js";
 import { el, find } from "./elements.js";
 import { changed, state } from "./state.js";
 
@@ -41,6 +42,7 @@ export function drawPresets(table) {
     box.append(...PRESETS.map(([value, name]) => el("button", { type: "button", class: "chip", "data-preset": value, onclick: () => choose(table.id, value) }, name)), day("From"), day("To"));
     box.addEventListener("change", () => {
       const [first, last] = [...box.querySelectorAll("input")].map((input) => input.value);
+      if (!isWholeDay(first) || !isWholeDay(last)) return;
       choose(table.id, first || last ? `${first}..${last}` : "");
     });
   }

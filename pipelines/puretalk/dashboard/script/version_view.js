@@ -5,6 +5,7 @@
 import { drawChange } from "./changes.js";
 import { copyText } from "./clipboard.js";
 import { data } from "./data.js";
+import { isWholeDay } from "./days.js";
 import { el, nothing } from "./elements.js";
 import { crumbs } from "./paths.js";
 import { state } from "./state.js";
@@ -21,6 +22,7 @@ export function drawChooser(versions, choose) {
   const [from, to] = state.version.split("..").map(Number);
   const seen = to ? null : versions.find(({ number }) => number === from);
   const day = /** @type {HTMLInputElement} */ (el("input", { type: "date", id: "as-of", value: seen?.observed.slice(0, 10), onchange: () => {
+    if (!isWholeDay(day.value)) return;
     const then = versions.find(({ observed }) => observed.slice(0, 10) <= day.value);
     choose(day.value ? String(then?.number ?? 0) : "");
   } }));
