@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 from support.commandline import MEASURED, PURETALK, CommandLine
 
 import puretalk
+from puretalk.database import quote_literal
 from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError, WarehouseError
 
@@ -157,6 +159,26 @@ def test_a_query_comes_in_the_form_that_is_asked_for(synced: CommandLine, tmp_pa
         assert ask("query", sql, "--out", str(target)).output == ""
         read = pd.read_parquet(target) if name.endswith("parquet") else pd.read_csv(io.BytesIO(target.read_bytes()))
         pd.testing.assert_frame_equal(read, expected, check_dtype=False)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv"])
+def test_a_file_for_a_spreadsheet_runs_no_formula(synced: CommandLine, tmp_path: Path, name: str) -> None:
+    texts = ["=1+1", "+49 30 1234", "-x", "@sum", "\tx", "\nx", "plain = text"]
+    listed = ", ".join(f"({place}, {quote_literal(text)}, -{place})" for place, text in enumerate(texts))
+    sql = f"""SELECT text, number AS "=n" FROM (VALUES {listed}) AS t(place, text, number) ORDER BY place"""
+
+    def written(*options: str) -> list[list[str]]:
+        assert synced.in_this_process("query", sql, "--out", str(tmp_path / name), *options).exit_code == 0
+        with (tmp_path / name).open(newline="", encoding="utf-8") as file:
+            return list(csv.reader(file, delimiter="," if name.endswith("csv") else "\t"))
+
+    head, *rows = written()
+    assert head == ["text", "'=n"]
+    assert [text for text, _ in rows] == [*(f"'{text}" for text in texts[:6]), texts[6]]
+    assert [number for _, number in rows] == [str(-place) for place in range(len(texts))]
+    head, *rows = written("--keep-formulas")
+    assert (head[1], [text for text, _ in rows]) == ("=n", texts)
+    assert "\n=1+1," in synced.in_this_process("query", sql, "--format", "csv").output
 
 
 def test_a_wrong_query_is_the_users_not_ours(synced: CommandLine) -> None:

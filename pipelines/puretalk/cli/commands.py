@@ -252,6 +252,7 @@ def status(as_json: bool, is_check: bool, max_age: str, data_dir: Path | None, d
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Form of the result.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
+@click.option("--keep-formulas", is_flag=True, help="With --out: leave texts of CSV and TSV as they are.")
 @click.option("--limit", type=click.IntRange(0), metavar="ROWS", help="Most rows of the result.")
 @click.option("--local", "is_local", is_flag=True, help="Times in the time zone of this machine instead of UTC.")
 @click.option(
@@ -263,6 +264,7 @@ def query(
     file: Path | None,
     form: Format | None,
     out: Path | None,
+    keep_formulas: bool,
     limit: int | None,
     is_local: bool,
     allow_files: bool,
@@ -279,7 +281,7 @@ def query(
     with explained_errors(settings, debug=debug):
         chosen, statement = choose_format(form, out), read_sql(sql, file)
         with open_connection(settings.data_dir, is_local=is_local, allow_files=allow_files) as connection:
-            put_result(run_statement(connection, statement, limit=limit), chosen, out)
+            put_result(run_statement(connection, statement, limit=limit), chosen, out, keep_formulas=keep_formulas)
 
 
 @main.command()

@@ -37,12 +37,15 @@ def choose_format(form: Format | None, out: Path | None) -> Format:
     return chosen
 
 
-def put_result(result: duckdb.DuckDBPyRelation, form: Format, out: Path | None = None) -> None:
-    """Write the result to the file, or print it. On a terminal a table is cut to its width."""
+def put_result(
+    result: duckdb.DuckDBPyRelation, form: Format, out: Path | None = None, *, keep_formulas: bool = False
+) -> None:
+    """Write the result to the file, or print it. On a terminal a table is cut to its width. In a file of CSV or TSV no
+    text runs as a formula, unless `keep_formulas`."""
     from puretalk.readers.results import render_result, render_screen
 
     if out is not None:
-        write_file(out, render_result(result, form))
+        write_file(out, render_result(result, form, is_for_spreadsheet=not keep_formulas))
     elif form == "table" and sys.stdout.isatty():
         put_document(render_screen(result, shutil.get_terminal_size().columns))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shutil
 
 import duckdb
@@ -11,7 +12,7 @@ import msgspec
 import pandas as pd
 import pyarrow.parquet as pq
 
-from puretalk.database import quote_name
+from puretalk.database import quote_literal, quote_name
 from puretalk.readers.connection import to_frame
 from puretalk.readers.formats import Format
 
@@ -25,14 +26,18 @@ _TIMES = {"date", "time", "timestamp", "timestamp_ms", "timestamp_s", "timestamp
 #: Types that every writer knows. Others, such as INTERVAL, BLOB or ENUM, are written as DuckDB shows them.
 _PLAIN = {"boolean", "null", "varchar", *_NUMBERS, *_UNSIGNED, *_TIMES}
 
+#: The beginning of a text that a spreadsheet would run.
+_FORMULA = re.compile(r"^[=+\-@\t\r\n]")
+
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
-def render_result(result: duckdb.DuckDBPyRelation, form: Format) -> bytes:
+def render_result(result: duckdb.DuckDBPyRelation, form: Format, *, is_for_spreadsheet: bool = False) -> bytes:
     """The whole result: a table, CSV or TSV with a header, an array of JSON objects, JSON lines, Parquet, or a Markdown
     table.
 
     JSON columns, lists and structs are JSON in JSON, and JSON text in the other forms; Parquet keeps lists and structs.
+    `is_for_spreadsheet`: in CSV and TSV, a text that a spreadsheet would run as a formula begins with an apostrophe.
     """
     if form in ("json", "jsonl"):
         rows = _json_rows(result)
@@ -43,6 +48,8 @@ def render_result(result: duckdb.DuckDBPyRelation, form: Format) -> bytes:
         return buffer.getvalue()
     simple = _simplify(result)
     if form in ("csv", "tsv"):
+        if is_for_spreadsheet:
+            simple = _without_formulas(simple)
         # Arrow's types keep large integers, decimals, and integers next to NULL exact.
         exact: pd.DataFrame = simple.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
         return exact.to_csv(index=False, sep="," if form == "csv" else "\t").encode()
@@ -81,6 +88,21 @@ def _simplify(result: duckdb.DuckDBPyRelation, keep: frozenset[str] = frozenset(
         else:
             values.append(f"to_json(#{place})::VARCHAR" if kind.id in _NESTED else f"#{place}::VARCHAR")
     return _project(result, values)
+
+
+def _without_formulas(result: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The result with an apostrophe before each text and name that a spreadsheet would run. `csvCell` of the dashboard
+    has the same rule."""
+    pattern = quote_literal(_FORMULA.pattern)
+    values = [
+        f"if(regexp_matches(#{place}, {pattern}), chr(39) || #{place}, #{place})"
+        if kind.id == "varchar"
+        else f"#{place}"
+        for place, kind in enumerate(result.types, start=1)
+    ]
+    names = [f"'{name}" if _FORMULA.match(name) else name for name in result.columns]
+    columns = (f"{value} AS {quote_name(name)}" for name, value in zip(names, values, strict=True))
+    return result.project(", ".join(columns))
 
 
 def _json_rows(result: duckdb.DuckDBPyRelation) -> list[dict[str, object]]:
