@@ -78,8 +78,10 @@ def run_statement(
 
     # DuckDB does not always notice Ctrl-C while it runs a statement in the main thread.
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run)
+        # The thread starts before there is something to interrupt: Ctrl-C during its start would leave it running.
+        pool.submit(int).result()
         try:
+            running = pool.submit(run)
             while not wait([running], timeout=0.1).done:
                 pass  # the kernel may have given the signal to another thread, which does not end this wait
         except KeyboardInterrupt:
