@@ -205,16 +205,16 @@ def test_blanks_are_marked_at_once_where_nothing_else_changed(
 ) -> None:
     address, _ = versions
     change = prompt_change(at(opened, address, "2..3"))
-    mark = change.get_by_role("button", name="Show blanks, tabs and ends of lines")
+    mark = change.get_by_role("button", name="Show blanks, tabs, ends of lines and what cannot be seen")
     expect(mark).to_have_attribute("aria-pressed", "true")
     removed = change.locator(".diff del.line").all_text_contents()
     assert removed == ["A·line··with·two·blanks.¶", "A·line·with→\ta·tab.¶"]
     mark.click()
     assert change.locator(".diff del.line").all_text_contents() == list(BLANKS[:2])
     other = prompt_change(at(opened, address, "4..5"))
-    expect(other.get_by_role("button", name="Show blanks, tabs and ends of lines")).to_have_attribute(
-        "aria-pressed", "false"
-    )
+    expect(
+        other.get_by_role("button", name="Show blanks, tabs, ends of lines and what cannot be seen")
+    ).to_have_attribute("aria-pressed", "false")
 
 
 def test_back_does_not_open_what_was_closed_after_looking_at_versions(
@@ -240,3 +240,46 @@ def test_on_a_phone_the_chosen_tab_is_in_sight(opened: Opened, versions: tuple[s
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
+
+
+@pytest.fixture(scope="module")
+def unseen(tmp_path_factory: pytest.TempPathFactory, _empty_environment: None) -> str:
+    """The address of an assistant with a name, a state and lines that a browser could draw as something else."""
+    folder = tmp_path_factory.mktemp("unseen")
+    account = Account(seed=3, assistants=1)
+    key = account.live_ids()[0]
+    account.edit(key, name="W" * 10_000, prompt="Pay to Ann.", llm_states=[state("S" * 4_000, "Greet.")])
+    connection = open_warehouse(folder / "snapshot.duckdb")
+    observe(connection, SYNCED_AT - timedelta(days=1), account.records())
+    account.edit(key, prompt="Pay to \u202eBob\u2066 and\u200b Ann.\nNever twice.")
+    observe(connection, SYNCED_AT, account.records())
+    build_models(connection)
+    connection.close()
+    write_dashboard(folder / "snapshot.duckdb", folder / "page.html", now=SYNCED_AT)
+    return f"{(folder / 'page.html').as_uri()}#a={key}"
+
+
+def test_a_difference_shows_what_turns_or_hides_its_text(opened: Opened, unseen: str) -> None:
+    page = at(opened, f"{unseen}&tab=History", "1..2")
+    added = prompt_change(page).locator(".diff ins.line").all_text_contents()
+    assert added == ["Pay·to·[U+202E]Bob[U+2066]·and[U+200B]·Ann.¶", "Never·twice.¶"]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_name_of_ten_thousand_letters_leaves_room_for_the_assistant(opened: Opened, unseen: str, width: int) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 844})
+    page = opened.go(f"{unseen}&tab=States")
+    name, close, body = (page.locator(f"#detail-{part}").bounding_box() for part in ("name", "close", "body"))
+    assert name is not None
+    assert close is not None
+    assert body is not None
+    assert name["height"] < 100
+    assert close["y"] > 0
+    assert body["height"] > 500
+    box = page.locator(".state")
+    frame, inner = box.bounding_box(), box.locator(".name").bounding_box()
+    assert frame is not None
+    assert inner is not None
+    assert inner["x"] + inner["width"] <= frame["x"] + frame["width"]
+    page.locator("#detail-name").hover()
+    assert page.locator("#detail-name").get_attribute("title") == "W" * 10_000
