@@ -60,8 +60,8 @@ LEFT JOIN main.voices AS voices ON json_extract_string(valid.config, '$.voice_id
 WHERE valid.valid_to IS NULL OR valid.valid_to > CAST(moment AS TIMESTAMP WITH TIME ZONE)
 """
 _COMMENT = (
-    "COMMENT ON MACRO TABLE marts.fleet_as_of IS 'The assistants that were live at a moment, as they were then: one row "
-    "each. A moment without a time zone is in the time zone of the session.'"
+    "COMMENT ON MACRO TABLE marts.fleet_as_of IS 'The assistants that were live at a moment, as they were then: one "
+    "row each. A moment without a time zone is in the time zone of the session.'"
 )
 
 
