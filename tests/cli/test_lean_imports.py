@@ -10,7 +10,7 @@ from support.commandline import CommandLine
 
 from puretalk.demo import DemoApi
 
-NEEDLESS = {"numpy", "pandas", "rich", "pygments"}
+NEEDLESS = {"numpy", "pandas", "pyarrow._compute_docstrings", "rich", "pygments"}
 
 
 @pytest.mark.slow

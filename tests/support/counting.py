@@ -80,7 +80,7 @@ def main() -> None:
     counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
     for what, place in COUNTED.items():
         _count(what, place, counts)
-    from puretalk.cli.lean_imports import without_numpy
+    from puretalk.cli.lean_imports import lean_pyarrow
     from puretalk.settings import ApiSettings, Settings
     from puretalk.sync.run import run_sync
 
@@ -88,7 +88,7 @@ def main() -> None:
         builder: Any = importlib.import_module("puretalk.models.build")
         builder.build_models = lambda *_, **__: None
     _count_packages(counts)
-    with without_numpy():  # as `puretalk sync` does
+    with lean_pyarrow():  # as `puretalk sync` does
         outcome = run_sync(
             Settings(Path(data_dir), data_dir=Path(data_dir), api=ApiSettings(key, base_url, page_size=int(page_size)))
         )

@@ -19,7 +19,7 @@ from puretalk.cli import history
 from puretalk.cli.changes import changes
 from puretalk.cli.ending import end_process
 from puretalk.cli.forget import forget
-from puretalk.cli.lean_imports import leave_out_httpx_command, without_numpy
+from puretalk.cli.lean_imports import lean_pyarrow, leave_out_httpx_command
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -133,7 +133,7 @@ def sync(
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
         begin_notices(chosen)
-        with without_numpy():
+        with lean_pyarrow():
             outcome = run_sync(chosen, options, listener=progress)
         progress.end_step()
         reports.report_success(chosen, outcome, steps=progress.durations)
