@@ -392,7 +392,8 @@ def test_snapshots_of_the_release_before_are_listed_and_deleted_like_any_other(o
 
 
 def test_a_column_of_another_type_is_refused_and_named(old: OldWarehouse) -> None:
-    old.edit("DROP VIEW IF EXISTS staging.stg_assistants", "ALTER TABLE main.assistants ALTER name TYPE BLOB USING encode(name)")
+    altered = "ALTER TABLE main.assistants ALTER name TYPE BLOB USING encode(name)"
+    old.edit("DROP VIEW IF EXISTS staging.stg_assistants", altered)
     before = old.published.resolve()
     with pytest.raises(WarehouseError, match=r"altered .*: assistants\.name is BLOB instead of VARCHAR") as refused:
         old.sync()
