@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from puretalk.demo import Account, DemoApi
@@ -15,6 +16,12 @@ from puretalk.demo import Account, DemoApi
 #: What a developer's shell may hold and a test must not see.
 _SETTINGS = ("PURETALK_", "SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "CREDENTIALS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+# How fast hypothesis gets on says how busy the machine is, and nothing about puretalk.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

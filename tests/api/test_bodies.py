@@ -18,6 +18,7 @@ from puretalk.api.body import has_more_values
 from puretalk.api.client import ApiClient
 from puretalk.api.pages import Page, fetch_page
 from puretalk.api.records import fetch_record
+from puretalk.api.transport import MAX_REDIRECTS
 from puretalk.endpoints.assistants.endpoint import ENDPOINT
 from puretalk.errors import ApiChangedError, PuretalkError, RetryLaterError
 from puretalk.settings import ApiSettings
@@ -180,7 +181,7 @@ def test_redirects_share_the_time_of_one_request() -> None:
         ):
             with pytest.raises(RetryLaterError, match="did not answer in time"):
                 await fetch_page(client, ENDPOINT, 1)
-            assert len(server.requests) == 3
+            assert len(server.requests) < 1 + MAX_REDIRECTS
 
     run(main)
 

@@ -596,7 +596,7 @@ RECORDS = st.fixed_dictionaries(
         "user_id": VALUES,
     },
 )
-anything = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+anything = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @anything

@@ -42,7 +42,7 @@ _CONFIGS = st.fixed_dictionaries(
 ).flatmap(lambda config: st.dictionaries(_TEXTS, _VALUES, max_size=3).map(lambda more: {**more, **config}))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(_CONFIGS)
 def test_the_files_give_back_the_configuration(config: dict[str, Any]) -> None:
     before = canonical_json(config)

@@ -41,7 +41,7 @@ _CONFIGS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(_CONFIGS, _CONFIGS)
 def test_a_plan_leads_from_any_version_to_any_other(now: dict[str, Any], then: dict[str, Any]) -> None:
     assert json.dumps(apply(plan_restore(place(now), place(then))), sort_keys=True) == json.dumps(then, sort_keys=True)

@@ -130,14 +130,14 @@ def expect_all_accounted_for(api: DemoApi, records: list[Any]) -> None:
 _QUIET = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=_QUIET)
+@settings(max_examples=120, derandomize=True, suppress_health_check=_QUIET)
 @given(records=pages())
 def test_any_json_in_any_place_is_stored_or_rejected_and_counted(api: DemoApi, records: list[Any]) -> None:
     expect_all_accounted_for(api, records)
 
 
 @pytest.mark.storm
-@settings(max_examples=1_500, deadline=None, suppress_health_check=_QUIET)
+@settings(max_examples=1_500, suppress_health_check=_QUIET)
 @given(records=pages())
 def test_any_json_in_any_place_at_length(api: DemoApi, records: list[Any]) -> None:
     expect_all_accounted_for(api, records)
@@ -156,7 +156,7 @@ def read_values(body: bytes) -> list[Any] | None:
     return None if records is None or any(record.flaw for record in records) else [each.value for each in records]
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(place=st.integers(0, len(PAGE) - 1), bit=st.integers(0, 7))
 def test_a_flipped_bit_gives_an_error_or_what_the_bytes_say(place: int, bit: int) -> None:
     body = bytearray(PAGE)

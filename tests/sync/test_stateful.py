@@ -196,7 +196,6 @@ def live(examples: int, steps: int, phases: tuple[Phase, ...]) -> None:
                 stateful_step_count=steps,
                 derandomize=True,
                 database=None,
-                deadline=None,
                 phases=phases,
                 suppress_health_check=list(HealthCheck),
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from puretalk.schema import Column, Row, Table
@@ -38,7 +38,6 @@ _ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(_ROWS))
 def test_every_value_of_a_row_arrives_as_it_was(rows: list[Row]) -> None:
     read = read_rows(TABLE, [encode_row(row) for row in rows])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import httpx
 
@@ -24,6 +25,7 @@ from puretalk.scrubbing import LogScrubber, Scrubber
 KEY_HEADER = "X-API-KEY"
 MAX_REDIRECTS = 5
 _LOCATION = "puretalk_location"
+_ADDRESSES = 256  # that are read and scrubbed once
 
 #: What to do about an answer that is too large to be read.
 TOO_LARGE = (
@@ -86,6 +88,9 @@ class Transport:
         self._slashed: set[str] = set()  # routes that the API is known to redirect to their URL with a slash
         self.scrubber = Scrubber(key)
         self._log_scrubber = LogScrubber(self.scrubber)
+        # Of the pages of a list only the query differs, and reading an address takes as long as sending a request.
+        self._url = lru_cache(_ADDRESSES)(self._read_address)
+        self._show = lru_cache(_ADDRESSES)(self._scrub_address)
         self.requests = 0
 
     def open(self) -> None:
@@ -245,10 +250,10 @@ class Transport:
             return PassingError(f"cannot be reached ({text})")
         return PassingError(f"broke off its answer ({text})")
 
-    def _url(self, path: str) -> httpx.URL:
+    def _read_address(self, path: str) -> httpx.URL:
         return httpx.URL(f"{self._base}/{path}")
 
-    def _show(self, url: httpx.URL) -> str:
+    def _scrub_address(self, url: httpx.URL) -> str:
         """A URL without its query, as messages show it."""
         return self.scrubber.scrub(str(url.copy_with(query=None, fragment=None)))
 

@@ -10,6 +10,7 @@ prompt         the prompt of `puretalk sql`
 messages       what people and programs are told: failures, outcomes, status
 progress       the bar of a run, and how a signal ends it
 ending         the end of the process
+lean_imports   libraries that a command does not need
 demonstration  `puretalk demo`
 replication    `puretalk replicate`, also after a sync
 """

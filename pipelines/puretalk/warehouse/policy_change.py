@@ -27,7 +27,7 @@ from puretalk.privacy.persons import hash_user_id, identify_user
 from puretalk.privacy.policy import Policy, StoredPolicy
 from puretalk.privacy.treatment import treat_config, treat_record, treat_user
 from puretalk.schema import INTERNAL_SCHEMA, Row
-from puretalk.warehouse.rewriting import flatten_again
+from puretalk.warehouse.rewriting import flatten_again, write_versions
 from puretalk.warehouse.stored_rows import insert_rows, read_rows, registered
 from puretalk.warehouse.stored_tables import read_columns, relation_of
 
@@ -160,17 +160,7 @@ def _treat_configurations(
             after = change.hash_content(text, before)
             new_text = canonical_json(treated)
             rows.append({"id": assistant_id, "at": observed_at, "before": before, "after": after, "config": new_text})
-        with registered(connection, pa.Table.from_pylist(rows)) as restated:
-            connection.execute(
-                f"UPDATE {relation_of(ASSISTANTS)} AS row SET content_hash = restated.after "
-                f"FROM {restated} AS restated "
-                "WHERE row.assistant_id = restated.id AND row.content_hash = restated.before"
-            )
-            connection.execute(
-                f"UPDATE {relation_of(ASSISTANT_VERSIONS)} AS row "
-                f"SET content_hash = restated.after, config = restated.config FROM {restated} AS restated "
-                "WHERE row.assistant_id = restated.id AND row.observed_at = restated.at"
-            )
+        write_versions(connection, rows)
     renamed = [{"before": before, "after": user.key} for before, user in users.items() if user.key != before]
     if renamed:
         schema = pa.schema([("before", pa.string()), ("after", pa.string())])

@@ -53,24 +53,31 @@ def restate_configurations(connection: duckdb.DuckDBPyConnection, renamed: Renam
                     users[user.key] = rank, user
                 if is_newest:
                     shown[assistant_id] = user
-        if rows:
-            with registered(connection, pa.Table.from_pylist(rows)) as restated:
-                connection.execute(
-                    f"UPDATE {relation_of(ASSISTANTS)} AS row SET content_hash = restated.after "
-                    f"FROM {restated} AS restated "
-                    "WHERE row.assistant_id = restated.id AND row.content_hash = restated.before"
-                )
-                connection.execute(
-                    f"UPDATE {relation_of(ASSISTANT_VERSIONS)} AS row "
-                    f"SET content_hash = restated.after, config = restated.config FROM {restated} AS restated "
-                    "WHERE row.assistant_id = restated.id AND row.observed_at = restated.at"
-                )
+        write_versions(connection, rows)
     insert_rows(connection, USERS, [flatten_shared(user) for _, user in users.values()])
     for assistant_id, own in shown.items():
         _, user = users[own.key]
         if own.content_hash != user.content_hash:
             _keep_deviation(connection, assistant_id, find_deviation(own, user))
     _restate_rejected(connection, is_keyed)
+
+
+def write_versions(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, object]]) -> None:
+    """Give versions another configuration and content hash, and assistants the hash of their newest version. `rows`: a
+    version each, by `id` and `at`, with its `config` and its hash `before` and `after`."""
+    if not rows:
+        return
+    with registered(connection, pa.Table.from_pylist(rows)) as restated:
+        connection.execute(
+            f"UPDATE {relation_of(ASSISTANTS)} AS row SET content_hash = restated.after "
+            f"FROM {restated} AS restated "
+            "WHERE row.assistant_id = restated.id AND row.content_hash = restated.before"
+        )
+        connection.execute(
+            f"UPDATE {relation_of(ASSISTANT_VERSIONS)} AS row "
+            f"SET content_hash = restated.after, config = restated.config FROM {restated} AS restated "
+            "WHERE row.assistant_id = restated.id AND row.observed_at = restated.at"
+        )
 
 
 #: Of assistants that disagree about a user, the greatest is believed: the order of `Comparison.settle_shared`, with
