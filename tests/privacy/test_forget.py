@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import signal
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -83,7 +84,9 @@ def test_nothing_holds_the_person_afterwards_and_the_rest_is_as_before(installat
         "SELECT assistant_id, observed_at, updated_at FROM assistant_versions ORDER BY ALL"
     )
     assert installation.rows("SELECT count(*) FROM assistants WHERE user_id IS NULL") == [(3,)]
-    assert len([*(installation.data_dir / "snapshots").iterdir()]) == snapshots
+    folders = [*(installation.data_dir / "snapshots").iterdir()]
+    assert len(folders) == snapshots
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o750}
     told = "\n".join(done.touched)
     assert [
         part for part in ("dashboard.html", "kept/", "logs/", "failed/", "snapshot 2", "current") if part not in told

@@ -13,10 +13,13 @@ them quotes the key or a query string.
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import msgspec
 
 from puretalk.api.body import BYTES_PER_VALUE, has_more_values
 from puretalk.api.retries import Lane, PassingError, Retries, parse_http_date, parse_retry_after
@@ -46,6 +49,7 @@ class ApiClient:
         may be data of the account. Raises ConfigurationError; sends nothing yet."""
         check_bounds(settings)
         self.settings = settings
+        self._api_key = settings.api_key.encode("utf-8", "surrogatepass")
         self._now = now
         self._quotes_bodies = quotes_bodies
         self._transport = Transport(
@@ -120,6 +124,11 @@ class ApiClient:
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
         return task
+
+    def digest(self, body: bytes | msgspec.Raw) -> bytes:
+        """HMAC-SHA256 of bytes that came, with the API key as its key. So what came to another key is not known, and is
+        searched for this one; and a stored digest tests no guess of the key for whoever has not the bytes."""
+        return hmac.digest(self._api_key, body, "sha256")
 
     def holds_key(self, body: bytes) -> bool:
         """Whether a body may hold the API key, in any spelling."""

@@ -17,7 +17,7 @@ from functools import lru_cache
 import httpx
 
 from puretalk.api.body import ACCEPTED_ENCODING, BodyTooLargeError, BrokenBodyError, is_readable, read_body
-from puretalk.api.origin import check_base_url, check_key, origin_of
+from puretalk.api.origin import check_base_url, check_key, origin_of, trusted_authorities
 from puretalk.api.retries import PassingError
 from puretalk.errors import ApiChangedError, ConfigurationError
 from puretalk.scrubbing import LogScrubber, Scrubber
@@ -125,15 +125,7 @@ class Transport:
     def _trusted_authorities(self) -> ssl.SSLContext:
         if self._base.scheme == "http":
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; reading the public ones takes 20 ms
-        trusted = httpx.create_ssl_context()
-        if self._ca_bundle:
-            try:
-                trusted.load_verify_locations(cafile=self._ca_bundle)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"ca_bundle is {self._ca_bundle}, which is no file of certificates (PEM): {type(error).__name__}"
-                ) from None
-        return trusted
+        return trusted_authorities(self._ca_bundle)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -40,7 +40,10 @@ MARKER = Relation(
         RelationColumn("row_count", "bigint", "Rows of the part."),
         RelationColumn("digest", "text", "Digest of the rows; NULL on its way: the part is to be removed."),
         RelationColumn(
-            "held_digest", "text", "What the engine computed from the rows that it got; NULL where none can."
+            "held_digest",
+            "text",
+            "What the engine computed from the rows that it got; NULL where none can. In a lake: digest of the table's "
+            "last commit and of its files.",
         ),
     ),
 )

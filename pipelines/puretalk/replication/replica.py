@@ -39,7 +39,9 @@ from puretalk.replication.snapshot import (
 from puretalk.scrubbing import Scrubber
 from puretalk.settings import Settings
 from puretalk.sync.dlt_environment import isolated_dlt
+from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import hold_replication_lock
+from puretalk.warehouse.places import make_data_dir
 from puretalk.warehouse.snapshots import SnapshotStore
 
 #: The part that stands for the descriptions and keys of all tables.
@@ -71,6 +73,8 @@ def replicate(settings: Settings, name: str, *, everything: bool = False) -> Rep
     """
     started = time.monotonic()
     _refuse_foreign_destination(settings)
+    with disk_errors(settings.data_dir):
+        make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
     with hold_replication_lock(settings.data_dir), tempfile.TemporaryDirectory() as folder:
         snapshot = SnapshotStore(settings.data_dir).current()
         if snapshot is None:
