@@ -20,6 +20,7 @@ from puretalk.cli.changes import changes
 from puretalk.cli.ending import end_process
 from puretalk.cli.forget import forget
 from puretalk.cli.lean_imports import lean_pyarrow, leave_out_httpx_command
+from puretalk.cli.lean_memory import give_memory_back
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -535,6 +536,7 @@ history.register(main)
 def run() -> None:
     """The entry point: `main` where the current directory is gone, or the reader of the output is."""
     leave_out_httpx_command()
+    give_memory_back()
     os.umask(os.umask(0o077) | 0o022)  # what libraries and git write is never writable for other users
     try:
         os.getcwd()
