@@ -633,11 +633,55 @@ def test_before_the_second_sync_one_card_says_when_changes_appear(tmp_path: Path
     assert 'href="#table-feed"' not in page, "no tile leads to a table that is not there"
 
 
-def test_an_empty_account_has_one_line_for_each_section(tmp_path: Path) -> None:
+def test_an_empty_account_has_one_card_and_no_empty_section(tmp_path: Path) -> None:
     write_dashboard(write_snapshot(tmp_path / "empty.duckdb", Account(empty=True), syncs=1), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert cards(page) == ["table-syncs"]
     assert "Nothing here" not in page
+    assert re.findall(r'<a href="#section-\d+">(\w+)</a>', page) == ["Overview", "Syncs"]
+    assert "appear after the second sync" not in page, "assistants would appear after the first one that finds some"
+    assert page.count("There are no assistants in the warehouse yet") == 1
+
+
+def test_an_account_without_findings_does_not_wait_for_a_sync(tmp_path: Path) -> None:
+    account = Account(seed=4, assistants=2)
+    connection = open_warehouse(tmp_path / "clean.duckdb")
+    observe(connection, SYNCED_AT, account.records())
+    build_models(connection)
+    connection.execute("DELETE FROM marts.rpt_config_findings")
+    connection.close()
+    write_dashboard(tmp_path / "clean.duckdb", tmp_path / "page.html", now=SYNCED_AT)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "No findings yet." in page
+    assert "Findings appear" not in page
+    assert "Changes appear after the second sync." in page
+
+
+def test_states_are_named_by_their_names(tmp_path: Path) -> None:
+    """In the places of findings and in the list of prompts, with those above them."""
+    account = Account(seed=4, assistants=1)
+    (key,) = account.live_ids()
+    deep = {
+        "state_id": "b7",
+        "name": "Take the card",
+        "prompt": "Use Bearer sk-live-1234567890abcdef1234.",
+        "children": [],
+    }
+    states = [{"state_id": "a1", "name": "Payment", "prompt": "Ask.", "children": [deep]}]
+    account.edit(key, llm_states=states, assistant_type="multi_state")
+    connection = open_warehouse(tmp_path / "page.duckdb")
+    observe(connection, SYNCED_AT - timedelta(days=1), account.records())
+    changed = [{**states[0], "children": [{**deep, "prompt": f"{deep['prompt']}\nSlowly."}]}]
+    account.edit(key, llm_states=changed)
+    observe(connection, SYNCED_AT, account.records())
+    build_models(connection)
+    connection.close()
+    write_dashboard(tmp_path / "page.duckdb", tmp_path / "page.html", now=SYNCED_AT)
+    tables = {one["id"]: one for one in blocks((tmp_path / "page.html").read_text(encoding="utf-8"))["data"]["tables"]}
+    places = tables["findings"]["columns"][tables["findings"]["titles"].index("Place")]
+    assert "States › Payment › Take the card" in places
+    prompts = tables["most_changed_prompts"]
+    assert prompts["columns"][prompts["titles"].index("Prompt")] == ["States › Payment › Take the card › prompt"]
 
 
 def test_who_has_no_name_is_shown_by_the_id(tmp_path: Path) -> None:

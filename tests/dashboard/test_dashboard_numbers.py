@@ -26,7 +26,7 @@ NUMBERS = """
   found.findings.push(...said("findings"), whole(count("findings")));
   for (const tile of document.querySelectorAll(".tile"))
     found[tile.id] = [...tile.querySelectorAll("[data-value], [data-now]")].map((node) => node.textContent);
-  const chosen = (id) => [...document.querySelectorAll(`#filters [data-remove="label.${id}"]`)]
+  const chosen = (id, kind = "label") => [...document.querySelectorAll(`#filters [data-remove="${kind}.${id}"]`)]
     .map((chip) => chip.querySelector(".name").textContent);
   for (const table of document.querySelectorAll("[data-chart-data]")) {
     const id = table.dataset.chartData;
@@ -49,6 +49,14 @@ NUMBERS = """
     const total = rows.filter(([label]) => !wanted.length || wanted.includes(label))
       .reduce((all, [, ...values]) => values.reduce((sum, value) => sum + whole(value), all), 0);
     if (id.startsWith("findings_by")) found.findings.push(total);
+    const head = document.querySelector(`[data-total="${id}"]`);
+    if (head) {
+      const names = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
+      const series = chosen(id, "series");
+      const left = rows.filter(([label]) => !wanted.length || wanted.includes(label)).flatMap(([, ...values]) =>
+        values.filter((_, place) => !series.length || series.includes(names[place])));
+      found[`total of ${id}`] = [left.reduce((all, value) => all + whole(value), 0), whole(head.textContent)];
+    }
   }
   const ofRows = { findings: ["findings_by_rule", "findings_by_severity"], feed: ["changes_per_week"] };
   for (const [table, charts] of Object.entries(ofRows)) {
@@ -103,10 +111,49 @@ def test_no_number_contradicts_another(page: Page, read: Read) -> None:
     assert {name for name, _ in filters} >= {"f.by_model", "f.coverage", "s.changes_per_week", "f.findings_by_rule"}
     rng = random.Random(16)
     choices = [*([one] for one in filters), *(rng.sample(filters, 2) for _ in range(20))]
-    for choice, (chips, numbers) in zip(choices, page.evaluate(UNDER, choices), strict=True):
+    under = page.evaluate(UNDER, choices)
+    without = {
+        tuple(choice[0]): numbers for choice, (_, numbers) in zip(choices, under, strict=True) if len(choice) < 2
+    }
+    for choice, (chips, numbers) in zip(choices, under, strict=True):
         assert chips == len(choice)
         assert contradictions(numbers) == {}, choice
+        # What is chosen in a chart does not narrow that chart: the other bars say what choosing them would give.
+        for chart_id in {name[2:] for name, _ in choice}:
+            others = [one for one in choice if one[0][2:] != chart_id]
+            expected = own(chart_id, without[tuple(others[0])] if others else unfiltered)
+            shown = own(chart_id, numbers)
+            assert shown.items() >= {what: expected[what] for what in expected.keys() & shown.keys()}.items(), choice
+            assert not expected or expected.keys() & shown.keys(), choice
     assert page.evaluate(NUMBERS) == unfiltered
+
+
+def own(chart_id: str, numbers: dict[str, list[Any]]) -> dict[str, Any]:
+    return {what: values[0] for what, values in numbers.items() if what.startswith(f"{chart_id}: ")}
+
+
+BARS = """(chart) => Object.fromEntries([...document.querySelectorAll(`#chart-${chart} .bar`)].map(
+    (bar) => [bar.querySelector(".name").textContent, Number(bar.querySelector(".bar-value").textContent)]))"""
+
+
+def test_the_bars_under_a_filter_are_those_of_sql(page: Page, read: Read) -> None:
+    by_both: dict[str, dict[str, int]] = {}
+    for model, kind, many in read(
+        "SELECT model, assistant_type, count(*) FROM marts.dim_assistants WHERE is_live GROUP BY ALL"
+    ):
+        by_both.setdefault(model or "(none)", {})[kind or "(none)"] = many
+    models = {model: sum(kinds.values()) for model, kinds in by_both.items()}
+    shown = page.evaluate(BARS, "by_model")
+    assert len(shown) > 2
+    for model in list(shown)[:3]:
+        bar = page.locator("#chart-by_model .bar").filter(has=page.get_by_text(model, exact=True))
+        bar.click()
+        assert page.evaluate(BARS, "by_type") == by_both[model]
+        own_bars = page.evaluate(BARS, "by_model")
+        assert own_bars == {one: models[one] for one in own_bars}
+        assert len(own_bars) == len(shown), "the others stay, to be chosen too"
+        assert page.locator('[data-total="by_model"]').inner_text() == str(models[model])
+        bar.click()
 
 
 def test_a_severity_narrows_the_findings_and_says_on_how_many_assistants(page: Page, read: Read) -> None:

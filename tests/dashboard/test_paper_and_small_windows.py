@@ -118,6 +118,8 @@ def test_paper_has_the_changes_of_every_version(visit: Callable[..., Page], thir
     detail = page.locator("#detail").evaluate("each => each.getBoundingClientRect().height")
     assert detail > sum(drawn) > 3000
     assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) > 3
+    controls = page.locator("#detail :is(button:not(.fold), input, select, summary)")
+    assert [each.inner_text() for each in controls.all() if each.is_visible()] == []
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("#detail details:not([open])").count() == folded
 
@@ -172,6 +174,33 @@ def test_a_name_is_one_line_and_pushes_no_column_out(visit: Callable[..., Page],
             assert last["x"] + last["width"] <= card["x"] + card["width"], name
     first.hover()
     assert first.get_attribute("title") == "Donaudampfschiff" * 12
+
+
+@pytest.mark.parametrize("width", [1024, 1280, 1440])
+def test_no_time_is_cut(visit: Callable[..., Page], width: int) -> None:
+    times = visit(**window(width)).locator(".grid td.moment .cell")
+    assert times.count() > 30
+    cut = times.evaluate_all(
+        "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.textContent)"
+    )
+    assert cut == []
+
+
+@pytest.mark.parametrize("width", [390, 720, 1000, 1024, 1440])
+def test_no_card_stands_alone_in_a_row_that_it_does_not_fill(visit: Callable[..., Page], width: int) -> None:
+    page = visit(**window(width))
+    boxes = ".tiles" if width > 1000 else ".cards, .tiles"
+    rows = page.locator(boxes).evaluate_all("""all => all.flatMap((box) => {
+        const rows = new Map();
+        for (const card of box.children) {
+            const { top, left, right } = card.getBoundingClientRect();
+            rows.set(top, [...(rows.get(top) ?? []), left, right]);
+        }
+        const { right } = box.getBoundingClientRect();
+        return [...rows.values()].map((edges) => [right - Math.max(...edges), box.firstElementChild.id]);
+    })""")
+    assert [name for missing, name in rows if missing > 1] == []
+    assert page.locator("#text-query").evaluate("each => each.clientWidth") > 150
 
 
 def test_head_and_first_column_stay_in_sight(visit: Callable[..., Page]) -> None:

@@ -79,6 +79,10 @@ class Hand:
         """Gets into a field. `key` is the key of the page that leads there, if it has one."""
         raise NotImplementedError
 
+    def tick(self, box: Locator) -> None:
+        """Ticks a box."""
+        raise NotImplementedError
+
     def look(self, section: str) -> None:
         """Looks at a section of the page."""
         raise NotImplementedError
@@ -110,6 +114,9 @@ class Mouse(Hand):
     def enter(self, field: Locator, key: str) -> None:  # noqa: ARG002
         box = self._seen(field)
         self._click(field, box["x"] + 14, box["y"] + box["height"] / 2)  # a day is typed from its left end on
+
+    def tick(self, box: Locator) -> None:
+        self.press(box)
 
     def look(self, section: str) -> None:
         self.page.get_by_role("heading", name=section, level=2).scroll_into_view_if_needed()
@@ -150,6 +157,11 @@ class Keyboard(Hand):
         else:
             self._tab_to(field)
         expect(field).to_be_focused()
+
+    def tick(self, box: Locator) -> None:
+        box.wait_for()
+        self._tab_to(box)
+        self._key("Space")
 
     def look(self, section: str) -> None:
         """By the links at the top of the page, which Tab reaches from its start."""

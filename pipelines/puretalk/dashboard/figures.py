@@ -115,6 +115,18 @@ class Figures:
     charts: list[ChartFigure]
     tables: list[TableFigure]
 
+    def sections(self, spec: Spec) -> list[str]:
+        """The sections of the page; while there is no assistant, only those that have something to show."""
+        filled = {one.tile.section for one in self.tiles}
+        filled |= {one.chart.section for one in self.charts if not one.is_empty}
+        filled |= {one.table.section for one in self.tables if not one.is_empty}
+        return [section for section in spec.sections if section in filled or self.assistants]
+
+    def awaits_second_sync(self, section: str) -> bool:
+        """Whether a section is about changes, and only one sync has been."""
+        is_about_versions = any(one.versions is not None for one in self.tables if one.table.section == section)
+        return self.last_sync.syncs < 2 and is_about_versions
+
     def empty(self, section: str) -> list[str]:
         """The titles of what has nothing to show in a section: it gets one line instead of a card each."""
         charts = [one.chart.title for one in self.charts if one.is_empty and one.chart.section == section]

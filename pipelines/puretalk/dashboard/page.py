@@ -73,6 +73,7 @@ def render_page(
     return environment.get_template("page.html.j2").render(
         spec=spec,
         figures=figures,
+        sections=figures.sections(spec),
         ids=list(figures.assistants),
         charts={figure.chart.id: figure for figure in figures.charts},
         filled=[figure.table.id for figure in figures.tables if not figure.is_empty],
@@ -172,6 +173,7 @@ def _data(
                 "titles": histories.columns[detail.id][0],
                 "formats": histories.columns[detail.id][1],
                 "changes": histories.columns[f"{detail.id}.changes"][0] if detail.changes else None,
+                "fields": dict(detail.fields),
             }
             for detail in spec.details
         ],

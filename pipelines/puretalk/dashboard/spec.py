@@ -107,6 +107,8 @@ class Detail:
     tab: str = "Settings"
     kind: str = "table"
     changes: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Of settings and texts: column → the path in the configuration that it shows, for the view of an older version."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ function flattened(rows) {
 export function drawComparison(detail, rows, choose) {
   const [other, ...titles] = detail.titles;
   const near = rows(detail.id);
-  const input = /** @type {HTMLInputElement} */ (el("input", { list: "assistants-list", type: "search", id: "other", autocomplete: "off", onfocus: () => fillNames(list), onchange: () => {
+  const input = /** @type {HTMLInputElement} */ (el("input", { list: "assistants-list", type: "search", id: "other", autocomplete: "off", placeholder: "Name or id", onfocus: () => fillNames(list), onchange: () => {
     const place = data.ids.findIndex((id, at) => input.value === nameOf(at) || input.value === id);
     if (place >= 0) choose(data.ids[place]);
   } }));

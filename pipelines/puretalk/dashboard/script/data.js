@@ -19,7 +19,7 @@ import { $ } from "./elements.js";
  *   formats: string[], columns: Value[][], assistants: number[] | null, versions: number[] | null, rows?: number[], searchable?: string[] }} Table */
 /** A part of the view of one assistant.
  * @typedef {{ id: string, title: string, tab: string, kind: string, titles: string[], formats: string[],
- *   changes: string[] | null, now: string[] | null }} Detail */
+ *   changes: string[] | null, fields: Record<string, string> }} Detail */
 /** @typedef {{ ids: string[], names: (string | null)[], deleted: Record<string, string>, chunkOf: number[],
  *   lastSync: string, hasPrompts: boolean, staleSeconds: number, colours: number, dataRows: number, tiles: Tile[], charts: Chart[],
  *   tables: Table[], details: Detail[] }} Data */

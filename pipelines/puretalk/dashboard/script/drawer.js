@@ -48,7 +48,16 @@ export async function renderDetail() {
     dialog.showModal();
     document.documentElement.classList.add("has-detail");
   }
+  showChosenTab();
   if (isNew) $("detail-name").focus({ preventScroll: true });
+}
+
+/** On a phone the tabs scroll sideways: the chosen one is brought into sight. */
+function showChosenTab() {
+  const strip = $("detail-tabs");
+  const frame = strip.getBoundingClientRect();
+  const { left, right } = find('[aria-selected="true"]', strip).getBoundingClientRect();
+  if (left < frame.left || right > frame.right) strip.scrollLeft += (left + right - frame.left - frame.right) / 2;
 }
 
 function disable(id, isDisabled) {
@@ -95,10 +104,11 @@ function onClose() {
   returnTo = null;
 }
 
-/** Shows another version, or another comparison, of the open assistant, and gives its heading the focus. */
+/** Shows another version, or another comparison, of the open assistant, and gives its heading the focus. As in
+ * openAssistant, no entry in the browser's history: Back must not open what was closed. */
 function show(part, value) {
   Object.assign(state, { [part]: value });
-  writeFragment(true);
+  writeFragment(false);
   renderDetail().then(() => (find(".version h4, .comparison h4", dialog) ?? find(".chooser input", dialog))?.focus({ preventScroll: true }));
 }
 

@@ -33,6 +33,19 @@ export function changesByVersion(detail, rows) {
   return changes;
 }
 
+/** What ticks a version; the second tick compares the two. @param {HTMLElement} chooser that says so */
+function ticks(chooser) {
+  /** @type {number[]} */
+  let ticked = [];
+  const hint = el("span", { class: "muted", role: "status" }, "or tick two versions");
+  chooser.append(hint);
+  return (number) => el("label", { class: "tick" }, el("input", { type: "checkbox", "aria-label": `Compare version ${number} with another one`, onchange: (event) => {
+    ticked = event.target.checked ? [...ticked, number] : ticked.filter((one) => one !== number);
+    hint.replaceChildren(ticked.length ? `Version ${ticked[0]} is ticked: tick the one to compare it with` : "or tick two versions");
+    if (ticked.length === 2) showVersion(ticked.sort((one, other) => one - other).join(".."));
+  } }), `Version ${number}`);
+}
+
 export function drawTimeline(detail, rows) {
   const column = (titles, row, title) => row[titles.indexOf(title)];
   const versions = rows(detail.id);
@@ -45,13 +58,14 @@ export function drawTimeline(detail, rows) {
   });
   const chooser = drawChooser(seen, showVersion);
   if (state.version) return [chooser, drawVersion(seen, changes, rows, names)];
+  const tickOf = versions.length > 2 ? ticks(chooser) : (number) => `Version ${number}`;
   const items = versions.map((row, place) => {
     const [number, observed, updated, silent, first, returned] = ["version_number", "observed_at", "updated_at", "is_silent", "is_first", "is_return"].map((title) => column(detail.titles, row, title));
     const mine = changes.get(number) || [];
     const kinds = [first && "first observed", returned && "came back", silent && "silent"].filter(Boolean);
     const drawn = mine.map((change, order) => drawChange(change, names, place === 0 && order < 3));
     return el("li", { class: first ? "first" : null },
-      el("h4", {}, `Version ${number}`, kinds.map((kind) => el("span", { class: "mark" }, kind)),
+      el("h4", {}, tickOf(number), kinds.map((kind) => el("span", { class: "mark" }, kind)),
         el("button", { type: "button", class: "quiet", "data-version": number, "aria-label": `View version ${number} in full`, onclick: () => showVersion(String(number)) }, "View"),
         place ? el("button", { type: "button", class: "quiet", "aria-label": `Compare version ${number} with the newest`, onclick: () => showVersion(`${number}..${seen[0].number}`) }, "Compare") : null),
       el("p", { class: "muted" }, `Observed ${shown(observed, "time")} UTC`, updated ? `; the API says ${shown(updated, "time")}` : null),

@@ -8,13 +8,12 @@ import { data } from "./data.js";
 import { isWholeDay } from "./days.js";
 import { el, nothing } from "./elements.js";
 import { crumbs } from "./paths.js";
+import { drawGroup, settingsAt } from "./settings_then.js";
 import { state } from "./state.js";
+import { partsOfState, stateTexts } from "./states.js";
 import { readable, withVariables } from "./texts.js";
 import { shown } from "./values.js";
-import { changesBetween, valuesAt } from "./versions.js";
-
-/** The field that a heading of the texts is about. */
-const fieldOf = (title) => title.toLowerCase().replace(/[^a-z0-9]+/g, "_");
+import { changesBetween, isBeneath, laterThan, valuesAt } from "./versions.js";
 
 /** What chooses a version: a day, or two versions. `versions`: number and moment, the newest first.
  * @param {{ number: number, observed: string }[]} versions @param {(version: string) => void} choose */
@@ -55,21 +54,39 @@ export function drawVersion(versions, changes, rows, names) {
   const known = versions.find((version) => version.number === from);
   if (!known) return el("div", { class: "version" }, nothing("No sync had seen this assistant by then, or the page does not have that version."));
   const next = versions[versions.indexOf(known) - 1];
-  const values = valuesAt(textsOf(rows), changes, from);
-  const entries = [...values].map(([path, value]) => ({ path, text: value === "null" ? null : readable(value) }));
+  const later = laterThan(changes, from);
+  const states = statesOf(rows, later);
+  const namesThen = new Map(names);
+  const values = valuesAt(new Map([...textsOf(rows), ...(states ?? [])]), changes, from);
+  const entries = [...values].flatMap(([path, value]) => {
+    const parts = partsOfState(path, value, namesThen);
+    return parts.length ? parts : [[path, value]];
+  }).map(([path, value]) => ({ path, text: value === null || value === "null" ? null : readable(value) }));
+  const groups = settingsAt(rows, values, later);
   const isText = ({ path, text }) => text !== null && (text.length > 90 || text.includes("\n") || /prompt|message/.test(path));
   const order = (entry) => (entry.path === "prompt" ? 0 : entry.path.endsWith("prompt") ? 1 : 2);
   const texts = entries.filter(isText).sort((one, other) => order(one) - order(other));
-  const settings = entries.filter((entry) => !isText(entry));
+  const isShown = (path) => groups.some((group) => group.paths.some((one) => isBeneath(path, one)));
+  const settings = entries.filter((entry) => !isText(entry) && !isShown(entry.path));
   return el("div", { class: "version", "data-shown": String(from) },
     el("h4", { tabindex: -1 }, `Version ${from}`),
     el("p", { class: "muted" }, `Seen from ${moment(from)} UTC ${next ? `until ${shown(next.observed, "time")} UTC` : "on"}.`),
-    texts.map(({ path, text }) => drawText(path, text, names)),
-    settings.length ? el("dl", { class: "settings" }, settings.map(({ path, text }) =>
-      el("div", {}, el("dt", {}, crumbs(path, names).join(" › ")), el("dd", {}, text === null ? "not set" : text || "(empty)")))) : null,
-    el("p", { class: "muted" }, data.hasPrompts
-      ? "Settings and states that no version changed are in the other tabs."
-      : "This page was made without texts. Settings that no version changed are in the other tabs."));
+    texts.filter(({ path }) => !isShown(path)).map(({ path, text }) => drawText(path, text, namesThen)),
+    groups.map(({ title, lines }) => drawGroup(title, lines)),
+    settings.length ? drawGroup("What else changed, then or later", settings.map(({ path, text }) => [crumbs(path, namesThen).join(" › "), text === null ? "not set" : text || "(empty)"])) : null,
+    el("p", { class: "muted" }, data.hasPrompts ? "" : "This page was made without texts. ",
+      `${states ? "Variables" : "States and variables"} that no version changed are in the other tabs. The names of owner and voice are those of today.`));
+}
+
+/** The texts of the states of today, as far as the later changes say which of them were there; null where they name a
+ * state by its position, which is not the one of today.
+ * @param {(id: string) => any[][]} rows @param {Change[]} later */
+function statesOf(rows, later) {
+  const texts = stateTexts(data.details, rows);
+  const changed = later.map(({ path }) => path).filter((path) => path.startsWith("llm_states"));
+  if (changed.length && [...changed, ...texts.keys()].some((path) => /\[\d+\]/.test(path))) return null;
+  const added = later.filter((change) => change.old_value === null).map(({ path }) => path);
+  return new Map([...texts].filter(([path]) => !added.some((one) => path !== one && isBeneath(path, one))));
 }
 
 function drawText(path, text, names) {
@@ -85,7 +102,8 @@ function textsOf(rows) {
   for (const detail of data.details.filter(({ kind }) => kind === "texts")) {
     const [row] = rows(detail.id);
     detail.titles.forEach((title, column) => {
-      if (row?.[column]) found.set(fieldOf(title), JSON.stringify(row[column]));
+      const path = detail.fields[title];
+      if (path && row?.[column]) found.set(path, JSON.stringify(row[column]));
     });
   }
   return found;

@@ -18,6 +18,12 @@ export function valuesAt(texts, byVersion, version) {
   return values;
 }
 
+/** Whether a path is another one, or inside of it. @param {string} path @param {string} other */
+export const isBeneath = (path, other) => path === other || path.startsWith(`${other}.`) || path.startsWith(`${other}[`);
+
+/** The changes after a version. @param {Map<number, Change[]>} byVersion @param {number} version */
+export const laterThan = (byVersion, version) => inOrder(byVersion).filter((change) => change.version_number > version);
+
 /** What differs between two versions, an older and a newer one: by path, what was and what is. Settings first, then texts.
  * @param {Map<number, Change[]>} byVersion @param {number} from @param {number} to */
 export function changesBetween(byVersion, from, to) {
@@ -36,6 +42,6 @@ const size = (change) => Math.max(change.old_value?.length ?? 0, change.new_valu
 
 /** @template {{ path: string, old_value: string | null, new_value: string | null }} T @param {T[]} changes */
 export function settingsFirst(changes) {
-  const isText = (change) => Number(size(change) > 120 || change.path.includes("prompt"));
+  const isText = (change) => Number(size(change) > 120 || /prompt|^llm_states/.test(change.path));
   return changes.sort((one, other) => isText(one) - isText(other) || one.path.localeCompare(other.path));
 }
