@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from support.commandline import MEASURED, CommandLine
 from support.lakes import PACKAGES, Lake
 from support.replicas import State, comparable, expect_equal, follow
 
+from puretalk.errors import ConfigurationError
 from puretalk.replication.replica import replicate
 from puretalk.replication.snapshot import Relation, list_relations, open_snapshot
 from puretalk.settings import Settings
@@ -58,6 +60,7 @@ def test_delta_holds_what_was_published_and_a_table_that_was_changed_is_repaired
     lake = Lake("delta", tmp_path / "lake")
     lake.configure(monkeypatch)
     settings, snapshot = Settings(synced_data.parent, synced_data), (synced_data / "puretalk.duckdb").resolve()
+    expect_that_a_foreign_table_is_left_alone(lake, settings)
     assert replicate(settings, "engine").rows == expect_equal(polars_of(lake), snapshot)
     expect_descriptions(lake, snapshot)
     lake.files("puretalk.users")[0].unlink()
@@ -112,6 +115,17 @@ def expect_that_what_was_changed_is_found(lake: Lake, state: State) -> None:
     lake.break_the_log("puretalk.replica_parts")
     assert replicate(state.settings, "engine").tables == 0
     assert len(lake.with_polars("puretalk.replica_parts")) > 30
+
+
+def expect_that_a_foreign_table_is_left_alone(lake: Lake, settings: Settings) -> None:
+    from deltalake import write_deltalake
+
+    folder = lake.folder / "puretalk" / "users"
+    write_deltalake(folder, pa.table({"user_id": ["mine"]}))
+    with pytest.raises(ConfigurationError, match=r"a table puretalk\.users that `puretalk replicate` did not make"):
+        replicate(settings, "engine")
+    assert lake.table("puretalk.users").to_pyarrow_table().to_pydict() == {"user_id": ["mine"]}
+    shutil.rmtree(lake.folder / "puretalk")
 
 
 def expect_descriptions(lake: Lake, snapshot: Path) -> None:

@@ -27,12 +27,12 @@ import pyarrow as pa
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination import Destination
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.destination.exceptions import DestinationUndefinedEntity, UnknownDestinationModule
 from dlt.common.schema.utils import new_table
 
 from puretalk.database import quote_name
 from puretalk.errors import ConfigurationError, ReplicaError
-from puretalk.replication.engine import MARKER, column_hints
+from puretalk.replication.engine import MARKER, column_hints, foreign_table
 from puretalk.replication.lake_table import LakeTable, read_state, wrap
 from puretalk.replication.snapshot import (
     DATASETS,
@@ -87,6 +87,17 @@ class Lake:
                 raise ConfigurationError(
                     "no Iceberg catalog is configured", action="Configure one: docs/engines.md, section Iceberg."
                 )
+
+    def expect_ours(self, relations: list[Relation]) -> None:
+        """Raise ConfigurationError where a table of the same name is there, and no marker table: puretalk writes that
+        first."""
+        client = self._client(MARKER)
+        if client.fs_client.exists(client.get_table_dir(MARKER.name)):
+            return
+        for relation in relations:
+            with contextlib.suppress(DestinationUndefinedEntity):
+                self._client(relation).load_open_table(self.table_format, relation.name)
+                raise foreign_table(relation, self._name)
 
     def read_marker(self) -> dict[str, Held]:
         """What the marker table says of each table; nothing where it cannot be read."""
@@ -185,13 +196,21 @@ class Lake:
 def is_lake(name: str) -> bool:
     """Whether the destination NAME is of the type `filesystem`."""
     Container()[PluggableRunContext].reload(os.environ["DLT_PROJECT_DIR"])  # a sync in the same process read others
-    destination = Destination.from_reference(name)
+    try:
+        destination = Destination.from_reference(name)
+    except UnknownDestinationModule:
+        raise ConfigurationError(
+            f"no destination {name} is configured",
+            action=f"Set DESTINATION__{name.upper()}__DESTINATION_TYPE, or write [destination.{name}] into "
+            ".dlt/secrets.toml: docs/engines.md.",
+        ) from None
     return destination is not None and destination.destination_type.endswith(".filesystem")
 
 
 def replicate_to_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, *, everything: bool) -> tuple[int, int, int]:
     """Bring a lake to the snapshot; gives the number of tables, parts and rows that were sent."""
     relations = list_relations(connection)
+    lake.expect_ours(relations)
     wanted = {relation.full_name: _sum_up(read_parts(connection, relation)) for relation in relations}
     noted = lake.read_marker()
     held: dict[str, Held] = {}

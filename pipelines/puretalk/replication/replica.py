@@ -48,6 +48,7 @@ from puretalk.warehouse.snapshots import SnapshotStore
 _DESCRIPTIONS = ("", "descriptions")
 #: The SQL function that makes JSON fit for PostgreSQL.
 _FIT_JSON = "fit_json"
+_NAME = re.compile(r"[\w-]+")
 #: A setting of dlt whose value is a secret.
 _SECRET_NAME = re.compile("password|secret|token|key|credentials", re.IGNORECASE)
 #: In JSON: an escaped character, a pair of surrogates as one.
@@ -72,6 +73,10 @@ def replicate(settings: Settings, name: str, *, everything: bool = False) -> Rep
     Raises ReplicaError; where the engine has transactions, it then holds what it held before.
     """
     started = time.monotonic()
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} is no name of a destination", action="Use letters, digits, _ and - in its name: docs/engines.md."
+        )
     _refuse_foreign_destination(settings)
     with disk_errors(settings.data_dir):
         make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
@@ -122,6 +127,7 @@ def _replicate(
         "INSERT INTO memory.differing SELECT unnest(?), unnest(?), unnest(?), unnest(?)",
         [[*values] for values in zip(*marks, strict=True)],
     )
+    engine.expect_ours(relations)
     engine.create([*relations, MARKER])
     engine.load(
         [
