@@ -205,16 +205,16 @@ def test_blanks_are_marked_at_once_where_nothing_else_changed(
 ) -> None:
     address, _ = versions
     change = prompt_change(at(opened, address, "2..3"))
-    mark = change.get_by_role("button", name="Show blanks, tabs and ends of lines")
+    mark = change.get_by_role("button", name="Show blanks, tabs, ends of lines and what cannot be seen")
     expect(mark).to_have_attribute("aria-pressed", "true")
     removed = change.locator(".diff del.line").all_text_contents()
     assert removed == ["A·line··with·two·blanks.¶", "A·line·with→\ta·tab.¶"]
     mark.click()
     assert change.locator(".diff del.line").all_text_contents() == list(BLANKS[:2])
     other = prompt_change(at(opened, address, "4..5"))
-    expect(other.get_by_role("button", name="Show blanks, tabs and ends of lines")).to_have_attribute(
-        "aria-pressed", "false"
-    )
+    expect(
+        other.get_by_role("button", name="Show blanks, tabs, ends of lines and what cannot be seen")
+    ).to_have_attribute("aria-pressed", "false")
 
 
 def test_back_does_not_open_what_was_closed_after_looking_at_versions(

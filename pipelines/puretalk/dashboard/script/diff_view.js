@@ -18,8 +18,9 @@ const liking = { isSplit: false };
 export function drawDiff(old, now) {
   const lines = difference(old, now);
   const box = el("div", { class: "diff" });
-  const withoutBlanks = (text) => (text ?? "").replace(/\s/g, "");
-  let isMarked = old !== null && now !== null && withoutBlanks(old) === withoutBlanks(now);
+  const withoutBlanks = (text) => (text ?? "").replace(/\s/g, "").replace(UNSEEN, "");
+  const isUnseen = lines.some((line) => line.kind !== "same" && line.parts.some((part) => part.text.search(UNSEEN) >= 0));
+  let isMarked = isUnseen || (old !== null && now !== null && withoutBlanks(old) === withoutBlanks(now));
   let isWhole = false;
   const button = (label, name, press, isPressed) =>
     el("button", { type: "button", class: "quiet", "aria-label": name, "aria-pressed": String(isPressed), onclick: () => {
@@ -33,7 +34,7 @@ export function drawDiff(old, now) {
     tools.replaceChildren(
       el("span", { class: "diff-count" }, el("span", { class: "more-lines" }, `+${count("new")}`), " ", el("span", { class: "less-lines" }, `−${count("old")}`)),
       button("Split", "Old and new side by side", () => { liking.isSplit = !liking.isSplit; }, liking.isSplit),
-      button("¶", "Show blanks, tabs and ends of lines", () => { isMarked = !isMarked; }, isMarked),
+      button("¶", "Show blanks, tabs, ends of lines and what cannot be seen", () => { isMarked = !isMarked; }, isMarked),
       button("Expand all", "Show all unchanged lines", () => { isWhole = !isWhole; }, isWhole));
     box.classList.toggle("split", liking.isSplit);
     box.replaceChildren(...(liking.isSplit ? splitRows : unifiedRows)(lines, isWhole, isMarked));
@@ -43,7 +44,10 @@ export function drawDiff(old, now) {
   return [tools, box];
 }
 
-const marked = (text) => text.replaceAll(" ", "·").replaceAll("\t", "→\t");
+/** Characters without a shape, and those that turn the direction of what follows: a line may read as another one. */
+const UNSEEN = /[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const marked = (text) => text.replaceAll(" ", "·").replaceAll("\t", "→\t")
+  .replace(UNSEEN, (one) => `[U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
 
 /** @param {Line} line @param {boolean} isMarked */
 function drawLine(line, isMarked) {
