@@ -13,7 +13,6 @@ them quotes the key or a query string.
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -49,7 +48,6 @@ class ApiClient:
         may be data of the account. Raises ConfigurationError; sends nothing yet."""
         check_bounds(settings)
         self.settings = settings
-        self._api_key = settings.api_key.encode("utf-8", "surrogatepass")
         self._now = now
         self._quotes_bodies = quotes_bodies
         self._transport = Transport(
@@ -128,7 +126,7 @@ class ApiClient:
     def digest(self, body: bytes | msgspec.Raw) -> bytes:
         """HMAC-SHA256 of bytes that came, with the API key as its key. So what came to another key is not known, and is
         searched for this one; and a stored digest tests no guess of the key for whoever has not the bytes."""
-        return hmac.digest(self._api_key, body, "sha256")
+        return self._transport.digest(body)
 
     def holds_key(self, body: bytes) -> bool:
         """Whether a body may hold the API key, in any spelling."""

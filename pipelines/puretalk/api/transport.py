@@ -6,6 +6,7 @@ Every request is one line of the logger `puretalk.api`, at INFO: its address, st
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import ssl
 import time
@@ -134,6 +135,10 @@ class Transport:
             self._http = None
         for name in FOREIGN_LOGGERS:
             logging.getLogger(name).removeFilter(self._log_scrubber)
+
+    def digest(self, body: bytes) -> bytes:
+        """HMAC-SHA256 of bytes, with the API key as its key."""
+        return hmac.digest(self._key.encode(), body, "sha256")
 
     def address(self, path: str) -> str:
         """The URL of a path as messages show it."""
