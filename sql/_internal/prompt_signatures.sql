@@ -45,12 +45,12 @@ worded as (
     from plain_texts
 ),
 
+-- Places of words, not lists of second and third words: DuckDB does the words of 2,048 prompts at once.
 triples as (
     select
         spelling_hash,
-        unnest(list_slice(words, 1, len(words) - 2)) as first_word,
-        unnest(list_slice(words, 2, len(words) - 1)) as second_word,
-        unnest(list_slice(words, 3, len(words))) as third_word
+        words,
+        unnest(range(1, len(words) - 1)) as first_place
     from worded
     where len(words) >= 30
 ),
@@ -58,7 +58,7 @@ triples as (
 sequences as (
     select
         spelling_hash,
-        hash(first_word, second_word, third_word) as sequence_hash
+        hash(words[first_place], words[first_place + 1], words[first_place + 2]) as sequence_hash
     from triples
 ),
 

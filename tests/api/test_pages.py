@@ -4,7 +4,7 @@ later walk gets pages of another size, if the API gives them."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import hmac
 import json
 from collections.abc import Callable
 from contextlib import aclosing
@@ -39,13 +39,13 @@ def page_of(*records: Any, known: frozenset[bytes] = frozenset()) -> Page:
     return page
 
 
-def test_a_record_has_its_bytes_their_digest_and_its_value() -> None:
+def test_a_record_has_its_bytes_their_digest_keyed_with_the_key_and_its_value() -> None:
     values = [{"assistant_id": "a", "prompt": "Grüß Gott, \U0001f44b\x00"}, [1.50, -0.0, 2**70], None, "x"]
     page = page_of(*values)
     assert [record.value for record in page.records] == values
     assert [parse_json(bytes(record.body)) for record in page.records] == values
     assert [record.digest for record in page.records] == [
-        hashlib.sha256(bytes(record.body)).digest() for record in page.records
+        hmac.digest(b"demo-key", bytes(record.body), "sha256") for record in page.records
     ]
 
 

@@ -10,6 +10,8 @@ import os
 import shutil
 import signal
 import socket
+import ssl
+import stat
 import subprocess
 import threading
 import time
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from support.certificates import Authority
 from support.commandline import PURETALK, CommandLine
 from support.told import NASTY, SECRET, Told, tell
 
@@ -42,7 +45,7 @@ class Receiver:
     """A webhook on loopback. `status`: what it answers; `location`: where it points to; `hold`: it answers nothing
     until it is set, or, if it `drips`, a byte of a header now and then."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.status = 200
         self.location: str | None = None
         self.hold: threading.Event | None = None
@@ -76,7 +79,10 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hooks/T0-very-secret"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if tls is not None else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}/hooks/T0-very-secret"
 
     @property
     def ids(self) -> list[str]:
@@ -243,6 +249,31 @@ def test_a_receiver_that_is_not_there_is_a_line_in_the_log(told: Told, tmp_path:
 def test_a_notice_goes_over_tls_or_nowhere(url: str) -> None:
     said = delivery.post_notice(url, KEY, "id", b"{}")
     assert said in ("notify_url must begin with https://", "InvalidURL")
+
+
+def test_where_notices_stand_is_private(warehouse: Warehouse) -> None:
+    before = os.umask(0)
+    try:
+        warehouse.publish_and_send(1)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(cursor_path(warehouse.settings.data_dir).stat().st_mode) == 0o600
+
+
+def test_a_private_authority_vouches_for_the_receiver_where_it_is_named(told: Told, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with Receiver(authority.server("here", "IP:127.0.0.1")) as receiver:
+        warehouse = Warehouse(told, tmp_path, receiver)
+        warehouse.publish_and_send(1)
+        assert (receiver.got, warehouse.log()) == ([], ["the notice did not arrive: ConnectError"])
+        for bundle in (tmp_path / "none.pem", authority.bundle):
+            api = replace(warehouse.settings.api, ca_bundle=str(bundle))
+            send_notices(replace(warehouse.settings, api=api))
+        assert len(receiver.got) == 1
+        assert warehouse.log()[1:] == [
+            f"the notice did not arrive: ca_bundle is {tmp_path / 'none.pem'}, which is no file of certificates (PEM): "
+            "FileNotFoundError"
+        ]
 
 
 def test_a_broken_cursor_or_format_is_said_and_sends_nothing(warehouse: Warehouse, receiver: Receiver) -> None:

@@ -6,16 +6,21 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from support.private import BEGIN, EMAIL, NAME, OTHER_EMAIL, TEXTS, Installation, make_account, record
 from support.storm import skip_models
 from support.traces import find_traces
 
-from puretalk.demo import DemoApi
+from puretalk.demo import Account, DemoApi
 from puretalk.errors import ConfigurationError
+from puretalk.privacy.installation import read_policy
+from puretalk.sync.digests import read_digests
 from puretalk.sync.options import SyncOptions
 
 pytestmark = pytest.mark.slow
@@ -107,6 +112,37 @@ def test_no_stored_hash_is_that_of_a_text_or_a_record(installation: Installation
     keyed, open_hashes = {*installation.rows(hashes)}, {*plain.rows(hashes)}
     assert len(keyed) == len(open_hashes) == 10
     assert keyed.isdisjoint(open_hashes)
+
+
+@pytest.mark.usefixtures("_without_models")
+def test_what_was_read_under_one_policy_is_not_known_under_another(installation: Installation) -> None:
+    """Whoever is hidden or forgotten now may stand in what was read before."""
+    installation.sync(prompts="drop")
+    policy = read_policy(installation.settings(prompts="drop").privacy, installation.data_dir)
+    assert policy is not None
+    others = {
+        "treatments": replace(policy, treatments={**policy.treatments, "emails": "drop"}),
+        "secret": replace(policy, secret=b"another secret of 32 bytes ....."),
+        "forgotten": replace(policy, forgotten=frozenset({"0815"})),
+        "forgotten texts": replace(policy, forgotten_texts=frozenset({(4, "0815")})),
+        "none": None,
+    }
+    published = (installation.data_dir / "puretalk.duckdb").resolve()
+    with closing(duckdb.connect(str(published), read_only=True)) as connection:
+        assert len(read_digests(connection, policy)) == 3
+        known = {name: len(read_digests(connection, other)) for name, other in others.items()}
+    assert known == dict.fromkeys(others, 0)
+
+
+@pytest.mark.usefixtures("_without_models")
+def test_hashes_of_pages_are_kept_without_a_policy_only(tmp_path: Path) -> None:
+    account = Account.of([record(1), record(2)])
+    tables = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'page_digests'"
+    with DemoApi(account) as api:
+        hidden, plain = (Installation(tmp_path / name / "data", account, api) for name in ("hidden", "plain"))
+        hidden.sync(names="drop")
+        plain.sync()
+    assert (hidden.rows(tables), plain.rows(tables)) == ([(0,)], [(1,)])
 
 
 @pytest.mark.usefixtures("_without_models")

@@ -86,6 +86,22 @@ def test_a_separated_file_has_lists_as_json_and_exact_numbers(
     assert set(empty) == {""}
 
 
+@pytest.mark.parametrize(("form", "delimiter"), [("csv", ","), ("tsv", "\t")])
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\n\r"])
+def test_a_line_end_in_a_field_ends_no_row(
+    connection: duckdb.DuckDBPyConnection, form: Format, delimiter: str, end: str
+) -> None:
+    texts = [f"a{end}b", end, f"{end}a", f"a{end}", f'"{end}']
+    result = connection.sql('SELECT unnest(?::VARCHAR[]) AS "t\ru", 1 AS n', params=[texts])
+    rendered = render_result(result, form).decode()
+    assert [*csv.reader(io.StringIO(rendered, newline=""), delimiter=delimiter)] == [
+        ["t\ru", "n"],
+        *([text, "1"] for text in texts),
+    ]
+    assert rendered.endswith(f"{delimiter}1\n")
+    assert not rendered.endswith("\r\n")
+
+
 def test_parquet_keeps_lists_and_types(connection: duckdb.DuckDBPyConnection) -> None:
     table = pq.read_table(io.BytesIO(render_result(connection.sql(ROWS), "parquet")))
     [row, empty] = table.to_pylist()

@@ -119,6 +119,13 @@ def test_a_compacted_snapshot_and_a_later_sync_keep_the_macro(
     assert len(puretalk.fleet_as_of("2999-01-01", data_dir=synced_data)) == 7
 
 
+def test_the_macro_has_a_comment(synced_data: Path) -> None:
+    found = puretalk.read(
+        "SELECT comment FROM duckdb_functions() WHERE function_name = 'fleet_as_of'", data_dir=synced_data
+    )
+    assert found["comment"][0].startswith("The assistants that were live at a moment")
+
+
 def test_python_asks_for_a_moment(synced_data: Path) -> None:
     assert len(puretalk.fleet_as_of("2999-01-01", data_dir=synced_data)) == 7
     assert puretalk.fleet_as_of("1999-01-01 10:00", data_dir=synced_data).empty

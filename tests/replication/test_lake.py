@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from support.commandline import MEASURED, CommandLine
 from support.lakes import PACKAGES, Lake
 from support.replicas import State, comparable, expect_equal, follow
 
+from puretalk.errors import ConfigurationError
 from puretalk.replication.replica import replicate
 from puretalk.replication.snapshot import Relation, list_relations, open_snapshot
 from puretalk.settings import Settings
@@ -52,16 +54,22 @@ def test_a_lake_equals_the_snapshot_after_each_of_five_syncs_and_is_repaired(
 
 
 @pytest.mark.slow
-def test_delta_holds_what_was_published_and_a_table_that_lost_a_file_is_repaired(
+def test_delta_holds_what_was_published_and_a_table_that_was_changed_is_repaired(
     synced_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = Lake("delta", tmp_path / "lake")
     lake.configure(monkeypatch)
     settings, snapshot = Settings(synced_data.parent, synced_data), (synced_data / "puretalk.duckdb").resolve()
+    expect_that_a_foreign_table_is_left_alone(lake, settings)
     assert replicate(settings, "engine").rows == expect_equal(polars_of(lake), snapshot)
+    expect_descriptions(lake, snapshot)
     lake.files("puretalk.users")[0].unlink()
-    assert replicate(settings, "engine").tables == 3  # snapshot_info, twice, is among them
+    lake.change_a_file("puretalk_marts.dim_assistants", "assistant_name")
+    lake.change_a_value("puretalk.voices", "name")
+    lake.commit_nothing("puretalk.assistants")
+    assert replicate(settings, "engine").tables == 5  # snapshot_info, twice, is among them
     expect_equal(pandas_of(lake), snapshot)
+    assert replicate(settings, "engine").tables == 0
 
 
 def polars_of(lake: Lake) -> Any:
@@ -76,10 +84,17 @@ def pandas_of(lake: Lake) -> Any:
 
 
 def expect_that_what_was_changed_is_found(lake: Lake, state: State) -> None:
-    """As on any engine: rows that are gone or planted, a table or file that is gone, marker rows that are gone."""
+    """As on any engine: rows that are gone, planted or changed, a table or file that is gone or was replaced, a table
+    that was taken back, marker rows that are gone. What is as it was is not sent."""
     lake.table("puretalk.assistant_variables").delete("position = 0")
     lake.files("puretalk.users")[0].unlink()
-    lake.table("puretalk.replica_parts").delete("relation = 'puretalk.sync_runs'")
+    lake.table("puretalk.replica_parts").delete("relation = 'puretalk.rejected_records'")
+    lake.change_a_value("puretalk.assistants", "name")
+    lake.change_a_file("puretalk_marts.dim_assistants", "assistant_name")
+    lake.go_back("puretalk.sync_runs")
+    lake.break_the_log("puretalk.assistant_llm_states")
+    lake.commit_nothing("puretalk.assistant_versions")
+    lake.change_a_description("puretalk.assistant_versions", "config")
     voices = lake.table("puretalk.voices")
     if lake.table_format == "delta":
         from deltalake import write_deltalake
@@ -90,10 +105,35 @@ def expect_that_what_was_changed_is_found(lake: Lake, state: State) -> None:
         voices.append(voices.scan().to_arrow().slice(0, 1))
         lake.catalog().drop_table("puretalk_marts.dim_voices")
     done = replicate(state.settings, "engine")
-    # An Iceberg table that left the catalog is found by its files, and taken in again: it lost nothing.
-    assert done.tables == (7 if lake.table_format == "delta" else 6)  # snapshot_info, twice, is among them
+    # snapshot_info, twice, is among them. An Iceberg table that left the catalog is found by its files, and taken in
+    # again: it lost nothing.
+    assert done.tables == (10 if lake.table_format == "delta" else 9)
     expect_equal(pandas_of(lake), state.snapshot)
+    expect_descriptions(lake, state.snapshot)
+    lake.files("puretalk.replica_parts")[0].unlink()
     assert replicate(state.settings, "engine").tables == 0
+    lake.break_the_log("puretalk.replica_parts")
+    assert replicate(state.settings, "engine").tables == 0
+    assert len(lake.with_polars("puretalk.replica_parts")) > 30
+
+
+def expect_that_a_foreign_table_is_left_alone(lake: Lake, settings: Settings) -> None:
+    from deltalake import write_deltalake
+
+    folder = lake.folder / "puretalk" / "users"
+    write_deltalake(folder, pa.table({"user_id": ["mine"]}))
+    with pytest.raises(ConfigurationError, match=r"a table puretalk\.users that `puretalk replicate` did not make"):
+        replicate(settings, "engine")
+    assert lake.table("puretalk.users").to_pyarrow_table().to_pydict() == {"user_id": ["mine"]}
+    shutil.rmtree(lake.folder / "puretalk")
+
+
+def expect_descriptions(lake: Lake, snapshot: Path) -> None:
+    """Every table and column has its own."""
+    with open_snapshot(snapshot) as connection:
+        for relation in list_relations(connection):
+            columns = {column.name: column.description for column in relation.columns}
+            assert lake.descriptions(relation.full_name) == (relation.description, columns)
 
 
 def expect_that_a_killed_run_is_repaired(lake: Lake, before: State, state: State) -> None:

@@ -9,10 +9,11 @@ import pytest
 from support.postgres import PostgresServer
 from support.replicas import Select, State, expect_equal, follow, reading
 
-from puretalk.errors import ConfigurationError, ReplicaError
+from puretalk.errors import ConfigurationError, WarehouseBusyError
 from puretalk.replication.replica import fit_json, replicate
 from puretalk.settings import Settings
 from puretalk.sync.run import run_rollback
+from puretalk.warehouse.lock import hold_replication_lock
 
 
 @pytest.mark.storm
@@ -71,8 +72,37 @@ def test_a_destination_without_sql_or_without_a_name_is_refused(
     monkeypatch.setenv("DESTINATION__ENGINE__DESTINATION_TYPE", "dummy")
     with pytest.raises(ConfigurationError, match="only those with SQL"):
         replicate(settings_of(synced_data), "engine")
-    with pytest.raises(ReplicaError, match="nowhere could not be written"):
+    with pytest.raises(ConfigurationError, match="no destination nowhere is configured") as raised:
         replicate(settings_of(synced_data), "nowhere")
+    assert "DESTINATION__NOWHERE__DESTINATION_TYPE" in raised.value.action
+    for name in ("", "ware house;--", "../warehouse", "os.path"):
+        with pytest.raises(ConfigurationError, match="no name of a destination"):
+            replicate(settings_of(synced_data), name)
+
+
+@pytest.mark.slow
+def test_tables_of_the_same_names_that_puretalk_did_not_make_are_left_alone(
+    synced_data: Path, in_duckdb: Select
+) -> None:
+    in_duckdb("CREATE SCHEMA puretalk")
+    in_duckdb("CREATE TABLE puretalk.users AS SELECT 'mine' AS user_id")
+    with pytest.raises(ConfigurationError, match=r"a table puretalk\.users that `puretalk replicate` did not make"):
+        replicate(settings_of(synced_data), "engine", everything=True)
+    assert in_duckdb("FROM puretalk.users") == [("mine",)]
+    in_duckdb("DROP TABLE puretalk.users")
+    replicate(settings_of(synced_data), "engine")
+    in_duckdb("DROP TABLE puretalk.replica_parts")  # what the last run left on its way says whose tables these are
+    assert replicate(settings_of(synced_data), "engine").rows > 100
+    expect_equal(reading(in_duckdb), (synced_data / "puretalk.duckdb").resolve())
+
+
+def test_two_replications_of_one_warehouse_exclude_each_other(synced_data: Path) -> None:
+    with (
+        hold_replication_lock(synced_data),
+        pytest.raises(WarehouseBusyError, match="another replication is at work") as raised,
+    ):
+        replicate(settings_of(synced_data), "engine")
+    assert "when it has ended" in raised.value.action  # `replicate` has no --wait
 
 
 def test_json_that_jsonb_refuses_gets_a_replacement_character() -> None:

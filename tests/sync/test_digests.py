@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,43 @@ def test_what_another_release_read_is_read_again(sync: Sync, monkeypatch: pytest
     assert (outcome.run.rows_loaded, flattened) == (0, 7)
     assert {row[2] for row in remembered(outcome)} == {"9.9.9 1.1.1"}
     assert sync()[1] == 0
+
+
+NEW_KEY = "pk-9F8e7D6c5B4a39281706"
+
+
+@pytest.mark.parametrize("is_quiet", [True, False], ids=["no page differs", "one page differs"])
+def test_a_new_key_is_found_in_a_record_that_was_known(
+    synced: Settings, sync: Sync, account: Account, is_quiet: bool
+) -> None:
+    holder, other, *_ = account.live_ids()
+    account.edit(holder, prompt=f"Say {NEW_KEY}.")
+    sync()
+    assert sync()[1] == 0
+    with DemoApi(account, key=NEW_KEY, page_cap=4) as api:
+        settings = replace(synced, api=replace(synced.api, base_url=api.base_url, api_key=NEW_KEY))
+        if not is_quiet:
+            account.edit(other, prompt="Say yes.")
+        outcome = run_sync(settings)
+        [found] = [warning for warning in outcome.warnings if "hold the API key" in warning]
+        assert found.startswith("1 records")
+        stored = select(outcome.snapshot, f"SELECT prompt FROM main.assistants WHERE assistant_id = '{holder}'")
+        assert stored == [("Say ***.",)]
+        again = run_sync(settings)
+    assert (again.run.rows_loaded, again.run.unchanged, again.run.versions) == (0, 7, 0)
+    assert [warning for warning in again.warnings if "hold the API key" in warning] == [found]
+
+
+def test_after_a_new_key_every_record_is_read_once_and_nothing_is_loaded(
+    synced: Settings, sync: Sync, account: Account
+) -> None:
+    assert sync()[1] == 0
+    with DemoApi(account, key=NEW_KEY, page_cap=4) as api:
+        vars(synced.api).update(base_url=api.base_url, api_key=NEW_KEY)
+        outcome, flattened = sync()
+        assert (outcome.exit_code, outcome.run.rows_loaded, flattened) == (0, 0, 7)
+        outcome, flattened = sync()
+        assert (outcome.exit_code, flattened) == (0, 0)
 
 
 def test_an_assistant_that_comes_back_with_known_bytes_is_loaded_whole(sync: Sync, account: Account) -> None:

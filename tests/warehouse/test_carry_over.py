@@ -391,6 +391,16 @@ def test_snapshots_of_the_release_before_are_listed_and_deleted_like_any_other(o
     assert find_leftovers(old.folder / "data") == []
 
 
+def test_a_column_of_another_type_is_refused_and_named(old: OldWarehouse) -> None:
+    altered = "ALTER TABLE main.assistants ALTER name TYPE BLOB USING encode(name)"
+    old.edit("DROP VIEW IF EXISTS staging.stg_assistants", altered)
+    before = old.published.resolve()
+    with pytest.raises(WarehouseError, match=r"altered .*: assistants\.name is BLOB instead of VARCHAR") as refused:
+        old.sync()
+    assert (refused.value.exit_code, "puretalk rollback" in refused.value.action) == (8, True)
+    assert old.published.resolve() == before
+
+
 def test_a_run_that_dies_while_it_carries_over_changes_nothing(
     old: OldWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 from support.commandline import PURETALK, CommandLine, Ended
-from support.publishing import count_rows, publish_rows
+from support.publishing import add_rows, count_rows, publish_rows
 
 from puretalk.demo import DemoApi
 from puretalk.errors import WarehouseError
+from puretalk.warehouse.adoption import put_aside
 from puretalk.warehouse.lock import hold_lock
 from puretalk.warehouse.places import create_file, read_own_file
+from puretalk.warehouse.seals import seal_path
 from puretalk.warehouse.work_file import Warehouse
 
 pytestmark = pytest.mark.slow
@@ -59,7 +61,13 @@ def test_a_link_in_the_place_of_a_folder_is_refused(
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
 
 
-@pytest.mark.parametrize("name", ["sync.lock", "sync.holder.json", "notices.json", "snapshots/ID", "snapshots/ID/file"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sync.lock", "sync.holder.json", "notices.json", "privacy.secret", "forgotten.json"),
+        *("snapshots/ID", "snapshots/ID/file"),
+    ],
+)
 def test_a_link_in_the_place_of_a_file_is_refused_and_its_target_stays(
     synced_data: Path, elsewhere: Path, name: str
 ) -> None:
@@ -96,6 +104,8 @@ def test_own_files_are_neither_written_nor_read_through_a_link(tmp_path: Path) -
     (tmp_path / "link").symlink_to("target")
     with pytest.raises(OSError, match="symbolic links"):
         read_own_file(tmp_path / "link")
+    with pytest.raises(OSError, match="not a regular file"):
+        read_own_file(Path("/dev/null"))
     create_file(tmp_path / "link", "ours", mode=0o600)
     assert (tmp_path / "target").read_text() == "mine"
     assert read_own_file(tmp_path / "link") == "ours"
@@ -157,7 +167,37 @@ def test_without_permission_the_message_says_so_and_claims_nothing(
     assert lines[1] == "State: the published snapshot could not be read."
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("name", ["snapshot", "seal", "folder", "snapshots", "lock"])
+def test_a_file_or_folder_that_may_not_be_read_is_named(
+    synced_data: Path, tmp_path: Path, api: DemoApi, name: str
+) -> None:
+    snapshot = (synced_data / "puretalk.duckdb").resolve()
+    place, words = {
+        "snapshot": (snapshot, f"{snapshot} cannot be used"),
+        "seal": (seal_path(snapshot), f"{seal_path(snapshot)} cannot be used"),
+        "folder": (snapshot.parent, f"{snapshot.parent} cannot be used"),
+        "snapshots": (synced_data / "snapshots", f"{synced_data / 'snapshots'} cannot be used"),
+        "lock": (synced_data / "sync.lock", f"the lock {synced_data / 'sync.lock'} cannot be taken"),
+    }[name]
+    mode = stat.S_IMODE(place.stat().st_mode)
+    place.chmod(0)
+    try:
+        ended = subprocess.run(
+            [*AS_ANYBODY, PURETALK, "sync"],
+            env=CommandLine(synced_data, tmp_path, api).environment(),
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        place.chmod(mode)
+    assert ended.returncode == 8, ended.stderr
+    assert ended.stderr.splitlines()[0] == f"puretalk: {words}: Permission denied."
+    assert ("unharmed" in ended.stderr) == (name == "lock")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link", "dangling link"])
 def test_a_metrics_file_that_is_none_is_not_replaced(
     synced_data: Path, tmp_path: Path, api: DemoApi, kind: str
 ) -> None:
@@ -165,12 +205,18 @@ def test_a_metrics_file_that_is_none_is_not_replaced(
     if kind == "device":
         place = Path("/dev/full")
     else:
-        makers: dict[str, Callable[[Path], None]] = {"pipe": os.mkfifo, "folder": Path.mkdir}
+        makers: dict[str, Callable[[Path], None]] = {
+            "pipe": os.mkfifo,
+            "folder": Path.mkdir,
+            "link": lambda path: path.symlink_to("/dev/null"),
+            "dangling link": lambda path: path.symlink_to(tmp_path / "nothing"),
+        }
         makers[kind](place)
     before = place.lstat()
     ended = CommandLine(synced_data, tmp_path, api, has_models=False)("sync", PURETALK_METRICS_FILE=str(place))
     assert (ended.exit_code, ended.error) == (0, "")
     assert (place.lstat().st_ino, place.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert not (tmp_path / "nothing").exists()
     [log] = (synced_data / "logs").glob("*.jsonl")
     assert "what is there is not a file" in log.read_text()
 
@@ -245,6 +291,33 @@ def test_whatever_the_umask_nothing_that_a_run_writes_is_for_everybody(tmp_path:
         "data/dashboard.html": "600",
     }
     assert kept["data/kept/ID"] == "700"
+
+
+@pytest.mark.usefixtures("_anything_goes")
+def test_what_a_run_works_in_and_leaves_for_inspection_is_private(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "data")
+    warehouse.data_dir.mkdir(mode=0o750)
+    with warehouse.open_work_file() as work:
+        add_rows(work, 1)
+        at_work = modes_of(warehouse.data_dir / "work")
+        warehouse.keep_failed(work, "run")
+    (warehouse.data_dir / "foreign").mkdir()
+    put_aside(warehouse.data_dir, warehouse.data_dir / "foreign")
+    assert {at_work.pop("work"), at_work.pop(f"work/{os.getpid()}")} == {"700"}
+    modes = modes_of(warehouse.data_dir)
+    assert (modes["data/failed"], modes["data/put-aside"]) == ("700", "700")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [(("sync",), 4), (("rollback",), 8), (("forget", "ada@x.org"), 8), (("replicate", "x"), 12)],
+)
+def test_whichever_command_makes_the_data_directory_it_has_its_mode(
+    tmp_path: Path, arguments: tuple[str, ...], exit_code: int
+) -> None:
+    ended = CommandLine(tmp_path / "data", tmp_path)(*arguments, PURETALK_FILE_MODE="0400")
+    assert ended.exit_code == exit_code, ended.error
+    assert modes_of(tmp_path / "data")["data"] == "700"
 
 
 @pytest.mark.usefixtures("_anything_goes")

@@ -1,6 +1,6 @@
 """The API over HTTP: pages and records of JSON, nothing about their meaning.
 
-origin      where the key may go: the form of a key and of a base URL, one origin, this machine
+origin      where the key may go: the form of a key and of a base URL, one origin, this machine, whom TLS trusts
 body        the body of an answer: unpacked and looked at within limits of bytes and values
 transport   one GET with its redirects; the only file that sends the key
 retries     when to ask again, how long to wait, when to give up

@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import msgspec
+
 from puretalk.api.body import BYTES_PER_VALUE, has_more_values
 from puretalk.api.retries import Lane, PassingError, Retries, parse_http_date, parse_retry_after
 from puretalk.api.transport import TOO_LARGE, Reply, Transport
@@ -120,6 +122,11 @@ class ApiClient:
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
         return task
+
+    def digest(self, body: bytes | msgspec.Raw) -> bytes:
+        """HMAC-SHA256 of bytes that came, with the API key as its key. So what came to another key is not known, and is
+        searched for this one; and a stored digest tests no guess of the key for whoever has not the bytes."""
+        return self._transport.digest(body)
 
     def holds_key(self, body: bytes) -> bool:
         """Whether a body may hold the API key, in any spelling."""

@@ -7,6 +7,7 @@ same text in another way.
 from __future__ import annotations
 
 import ipaddress
+import ssl
 
 import httpx
 
@@ -56,3 +57,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def trusted_authorities(ca_bundle: str) -> ssl.SSLContext:
+    """Whom TLS trusts: the public certificate authorities, and that of `ca_bundle`, a PEM file or "". Raises
+    ConfigurationError where it is no such file."""
+    trusted = httpx.create_ssl_context()
+    if ca_bundle:
+        try:
+            trusted.load_verify_locations(cafile=ca_bundle)
+        except OSError as error:
+            raise ConfigurationError(
+                f"ca_bundle is {ca_bundle}, which is no file of certificates (PEM): {type(error).__name__}"
+            ) from None
+    return trusted

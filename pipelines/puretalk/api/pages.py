@@ -7,7 +7,6 @@ whose digest the caller knows is not even split.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ MOST_COUNTED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class KnownPage:
-    """A page as an earlier walk read it: the SHA-256 of its body, those of its records, and what else it said."""
+    """A page as an earlier walk read it: the digest of its body, those of its records, and what else it said."""
 
     digest: bytes
     records: tuple[bytes, ...]
@@ -40,7 +39,7 @@ class KnownPage:
 @dataclass(frozen=True)
 class Page:
     """One page of a list, as it was at `received_at` (UTC). `count` is what the API says the whole list has. `digest`:
-    the SHA-256 of its body.
+    that of its body (`ApiClient.digest`).
 
     `body` is kept only where the page is known, and not split: then the records have their digest, and neither bytes
     nor a value."""
@@ -76,7 +75,7 @@ async def fetch_page(
     known_page = known_pages.get(number)
 
     def read(body: bytes) -> tuple[bytes, KnownPage | Envelope]:
-        digest = hashlib.sha256(body).digest()
+        digest = client.digest(body)
         if known_page is not None and digest == known_page.digest:
             return digest, known_page
         return digest, read_envelope(client, body, known)

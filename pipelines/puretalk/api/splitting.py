@@ -5,7 +5,6 @@ Splitting costs a tenth of parsing, and one record that cannot be read does not 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Container
@@ -21,7 +20,7 @@ from puretalk.json_values import JSONObject, JSONValue, UnusableJSONError, parse
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it came: its bytes, their SHA-256, and its value; the value is None where the digest was known.
+    """A record as it came: its bytes, their digest, and its value; the value is None where the digest was known.
 
     `flaw`: why its text is JSON that cannot be read, such as an integer of thousands of digits; "" where it can be. The
     value then holds those of its fields that can. A record that was not split by msgspec has an empty digest, and so
@@ -75,8 +74,8 @@ def read_envelope(client: ApiClient, body: bytes, known: Container[bytes], *, is
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _split_by_hand(client, body, most)
     _check_number(split.results, most)
-    digests = [hashlib.sha256(each).digest() for each in split.results]
-    # Known bytes were searched when they became known. A page is searched as a whole: that takes half the time.
+    digests = [client.digest(each) for each in split.results]
+    # Known bytes were searched for this key when they became known. To search a page as a whole takes half the time.
     is_suspect = any(digest not in known for digest in digests) and client.holds_key(body)
     records = [
         Record(digest, each, None) if digest in known else _read_record(client if is_suspect else None, each, digest)

@@ -6,6 +6,7 @@ Every request is one line of the logger `puretalk.api`, at INFO: its address, st
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import ssl
 import time
@@ -17,7 +18,7 @@ from functools import lru_cache
 import httpx
 
 from puretalk.api.body import ACCEPTED_ENCODING, BodyTooLargeError, BrokenBodyError, is_readable, read_body
-from puretalk.api.origin import check_base_url, check_key, origin_of
+from puretalk.api.origin import check_base_url, check_key, origin_of, trusted_authorities
 from puretalk.api.retries import PassingError
 from puretalk.errors import ApiChangedError, ConfigurationError
 from puretalk.scrubbing import LogScrubber, Scrubber
@@ -125,15 +126,7 @@ class Transport:
     def _trusted_authorities(self) -> ssl.SSLContext:
         if self._base.scheme == "http":
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; reading the public ones takes 20 ms
-        trusted = httpx.create_ssl_context()
-        if self._ca_bundle:
-            try:
-                trusted.load_verify_locations(cafile=self._ca_bundle)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"ca_bundle is {self._ca_bundle}, which is no file of certificates (PEM): {type(error).__name__}"
-                ) from None
-        return trusted
+        return trusted_authorities(self._ca_bundle)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -142,6 +135,10 @@ class Transport:
             self._http = None
         for name in FOREIGN_LOGGERS:
             logging.getLogger(name).removeFilter(self._log_scrubber)
+
+    def digest(self, body: bytes) -> bytes:
+        """HMAC-SHA256 of bytes, with the API key as its key."""
+        return hmac.digest(self._key.encode(), body, "sha256")
 
     def address(self, path: str) -> str:
         """The URL of a path as messages show it."""

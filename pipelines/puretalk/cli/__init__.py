@@ -10,6 +10,8 @@ prompt         the prompt of `puretalk sql`
 messages       what people and programs are told: failures, outcomes, status
 progress       the bar of a run, and how a signal ends it
 ending         the end of the process
+lean_imports   libraries that a command does not need
+lean_memory    memory that DuckDB gives back
 demonstration  `puretalk demo`
 replication    `puretalk replicate`, also after a sync
 """

@@ -19,6 +19,8 @@ from puretalk.cli import history
 from puretalk.cli.changes import changes
 from puretalk.cli.ending import end_process
 from puretalk.cli.forget import forget
+from puretalk.cli.lean_imports import lean_pyarrow, leave_out_httpx_command
+from puretalk.cli.lean_memory import give_memory_back
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -132,7 +134,8 @@ def sync(
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
         begin_notices(chosen)
-        outcome = run_sync(chosen, options, listener=progress)
+        with lean_pyarrow():
+            outcome = run_sync(chosen, options, listener=progress)
         progress.end_step()
         reports.report_success(chosen, outcome, steps=progress.durations)
         send_notices(chosen)
@@ -532,8 +535,8 @@ history.register(main)
 
 def run() -> None:
     """The entry point: `main` where the current directory is gone, or the reader of the output is."""
-    # httpx imports its own command line where it can, which takes longer than httpx; this process does not need it.
-    sys.modules["httpx._main"] = None  # type: ignore[assignment]
+    leave_out_httpx_command()
+    give_memory_back()
     os.umask(os.umask(0o077) | 0o022)  # what libraries and git write is never writable for other users
     try:
         os.getcwd()

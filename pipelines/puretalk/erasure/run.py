@@ -31,6 +31,7 @@ from puretalk.warehouse.adoption import ASIDE_NAME
 from puretalk.warehouse.copies import copy_file
 from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import hold_lock
+from puretalk.warehouse.places import make_data_dir
 from puretalk.warehouse.retention import Snapshot
 from puretalk.warehouse.snapshots import PUBLISHED_NAME
 from puretalk.warehouse.work_file import Warehouse, WorkFile, open_warehouse
@@ -51,7 +52,7 @@ def run_forget(settings: Settings, said: str, *, listener: Listener = SILENT) ->
     UsageError where it names nobody, WarehouseError where nothing has been published."""
     audit = read_audit(settings)
     with disk_errors(settings.data_dir):
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
         with hold_lock(settings.data_dir, "forget"):
             warehouse = open_warehouse(settings)
             if warehouse.snapshots.current() is None:

@@ -32,8 +32,9 @@ _SMALL = "touched_warehouse"
 _TOUCHED = "touched_assistants"
 _AMONG = "perhaps_touched_assistants"
 _BATCHES = "assistants_in_batches"
-#: Assistants and versions together, of which so many are in memory at once; each is usually a few kilobytes.
-_BATCH_ROWS = 10_000
+#: Bytes of the configurations, in all versions, of the assistants that are in memory at once. The models make several
+#: times as much of them.
+_BATCH_BYTES = 24 * 2**20
 
 
 class TouchedAssistants:
@@ -83,7 +84,7 @@ class TouchedAssistants:
         """Put these assistants, or all, into batches that fit into memory; gives the number of batches, at least 1."""
         keys = " UNION ALL ".join(
             f"SELECT {KEY}, {'rowid' if table is ASSISTANTS else 'NULL'} AS place, "
-            f"{int(table in (ASSISTANTS, ASSISTANT_VERSIONS))} AS weight "
+            f"{'strlen(CAST(config AS VARCHAR))' if table is ASSISTANT_VERSIONS else 0} AS weight "
             f"FROM {quote_name(STORAGE_SCHEMA, table.name)}"
             for table in DIVIDED_TABLES
         )
@@ -96,7 +97,7 @@ class TouchedAssistants:
                 {KEY},
                 CAST(floor(
                     (sum(weight) OVER (ORDER BY place, {KEY}) - 1)
-                    * ceil(sum(weight) OVER () / {_BATCH_ROWS}) / sum(weight) OVER ()
+                    * ceil(sum(weight) OVER () / {_BATCH_BYTES}) / sum(weight) OVER ()
                 ) AS INTEGER) AS batch
             FROM (
                 SELECT {KEY}, max(place) AS place, greatest(sum(weight), 1) AS weight

@@ -59,6 +59,10 @@ LEFT JOIN main.users AS users ON json_extract_string(valid.config, '$.user_id') 
 LEFT JOIN main.voices AS voices ON json_extract_string(valid.config, '$.voice_id') = voices.voice_id
 WHERE valid.valid_to IS NULL OR valid.valid_to > CAST(moment AS TIMESTAMP WITH TIME ZONE)
 """
+_COMMENT = (
+    "COMMENT ON MACRO TABLE marts.fleet_as_of IS 'The assistants that were live at a moment, as they were then: one "
+    "row each. A moment without a time zone is in the time zone of the session.'"
+)
 
 
 def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
@@ -73,3 +77,4 @@ def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     if is_there:
         connection.execute(FLEET_AS_OF)
+        connection.execute(_COMMENT)

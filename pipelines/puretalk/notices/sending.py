@@ -83,4 +83,5 @@ def _deliver(settings: Settings, news: News) -> str | None:
         return f"notify_format must be one of {', '.join(BODIES)}"
     name = event_id(news.since, news.until)
     body = json.dumps(render(name, news), ensure_ascii=False).encode(errors="replace")
-    return post_notice(settings.notice.notify_url, settings.notice.notify_secret, name, body)
+    notice, ca_bundle = settings.notice, settings.api.ca_bundle
+    return post_notice(notice.notify_url, notice.notify_secret, name, body, ca_bundle=ca_bundle)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from datetime import datetime
 from pathlib import Path
 
@@ -49,9 +50,9 @@ def write_metrics(settings: Settings, *, ended_at: datetime, exit_code: int, sec
         "puretalk_last_run_duration_seconds": seconds,
         **(_describe(published) if published else {}),
     }
-    if path.exists() and not path.is_file():
-        return "the metrics file cannot be written: what is there is not a file"
     try:
+        if not _is_free_or_file(path):
+            return "the metrics file cannot be written: what is there is not a file"
         _replace(path, render_metrics(values))
     except OSError as error:
         return f"the metrics file cannot be written: {error.strerror or type(error).__name__}"
@@ -75,6 +76,14 @@ def _describe(published: Published) -> dict[str, float]:
         values["puretalk_snapshot_timestamp_seconds"] = published.finished_at.timestamp()
     values.update({f"puretalk_{name}": published.numbers[name] for name in RUN_NUMBERS if name in published.numbers})
     return values
+
+
+def _is_free_or_file(path: Path) -> bool:
+    """Whether nothing is there, or a regular file: a link, a device or a pipe is of somebody else. Raises OSError."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _replace(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from puretalk.settings import Settings, scrubber_of
-from puretalk.warehouse.places import open_own_file
+from puretalk.warehouse.places import make_data_dir, open_own_file
 
 _NAME = re.compile(r"puretalk-(\d{4}-\d{2}-\d{2})\.jsonl\Z")
 
@@ -39,7 +39,8 @@ def append_event(settings: Settings, event: str, content: Mapping[str, Any], *, 
         folder = log_folder(settings.data_dir)
         if folder.is_symlink():
             return
-        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
+        folder.mkdir(mode=0o700, exist_ok=True)
         _append_line(folder / f"puretalk-{now:%Y-%m-%d}.jsonl", text)
         _remove_old(folder, now.date() - timedelta(days=min(settings.operations.log_days, 36500)))
 

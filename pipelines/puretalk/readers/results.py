@@ -52,11 +52,21 @@ def render_result(result: duckdb.DuckDBPyRelation, form: Format, *, is_for_sprea
             simple = _without_formulas(simple)
         # Arrow's types keep large integers, decimals, and integers next to NULL exact.
         exact: pd.DataFrame = simple.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
-        return exact.to_csv(index=False, sep="," if form == "csv" else "\t").encode()
+        lines = _Lines()
+        exact.to_csv(lines, index=False, sep="," if form == "csv" else "\t", lineterminator="\r\n")
+        return lines.getvalue().encode()
     frame = to_frame(simple)
     if form == "md":
         return f"{frame.to_markdown(index=False)}\n".encode()
     return f"{_render_table(frame)}\n".encode()
+
+
+class _Lines(io.StringIO):
+    """Takes a row of CSV at a time, and ends it with a line feed. `csv` quotes a carriage return in a field only where
+    rows end with one; without quotes, a reader takes it for the end of the row."""
+
+    def write(self, row: str) -> int:
+        return super().write(row.removesuffix("\r\n") + "\n")
 
 
 def render_screen(result: duckdb.DuckDBPyRelation, width: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,10 @@ MARKER = Relation(
         RelationColumn("row_count", "bigint", "Rows of the part."),
         RelationColumn("digest", "text", "Digest of the rows; NULL on its way: the part is to be removed."),
         RelationColumn(
-            "held_digest", "text", "What the engine computed from the rows that it got; NULL where none can."
+            "held_digest",
+            "text",
+            "What the engine computed from the rows that it got; NULL where none can. In a lake: digest of the table's "
+            "last commit and of its files.",
         ),
     ),
 )
@@ -84,6 +88,17 @@ class Engine:
                     is_as_it_was = (count, digest_now) == (mark.row_count, digest_then)
                     held[relation.full_name, part] = mark if is_as_it_was else Part(count, "")
         return held
+
+    def expect_ours(self, relations: Iterable[Relation]) -> None:
+        """Raise ConfigurationError where a table of the same name has rows, and nothing says that puretalk made it."""
+        incoming = replace(MARKER, dataset=INCOMING, name=MARKER.incoming_name)
+        with self._client as client:
+            if self._find_columns(client, MARKER) or self._find_columns(client, incoming):
+                return
+            for relation in relations:
+                count = f"SELECT count(*) FROM {self._place(client, relation.dataset, relation.name)}"
+                if self._find_columns(client, relation) and client.execute_sql(count) != [(0,)]:
+                    raise foreign_table(relation, self._name)
 
     def _read_marker(self, client: SqlClientBase[Any]) -> list[Any]:
         if not self._find_columns(client, MARKER):
@@ -230,6 +245,14 @@ class Engine:
             destination=self._name,
             dataset_name=dataset,
         )
+
+
+def foreign_table(relation: Relation, destination: str) -> ConfigurationError:
+    """What to say of a table that puretalk did not make, and must not replace."""
+    return ConfigurationError(
+        f"{destination} has a table {relation.full_name} that `puretalk replicate` did not make; nothing was written",
+        action="Rename or drop that table, or choose another database, then run the same command again.",
+    )
 
 
 def column_hints(relation: Relation) -> list[Any]:

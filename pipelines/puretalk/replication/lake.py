@@ -3,16 +3,21 @@
 A file of a lake is never changed, so a table that differs is written anew, as one commit of its own: its readers get it
 from before or after. There is no transaction over tables. So the rows of the marker table that a run makes wrong are
 removed first, and written last: a run that dies between leaves tables that the next one does not take for known.
+
+What the marker table says of a table holds as long as the table is in the state that is noted there. After any other
+commit, and where a file was replaced, the rows are read and compared. So they are after each write.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import os
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,11 +27,13 @@ import pyarrow as pa
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination import Destination
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.destination.exceptions import DestinationUndefinedEntity, UnknownDestinationModule
 from dlt.common.schema.utils import new_table
 
-from puretalk.errors import ConfigurationError
-from puretalk.replication.engine import MARKER, column_hints
+from puretalk.database import quote_name
+from puretalk.errors import ConfigurationError, ReplicaError
+from puretalk.replication.engine import MARKER, column_hints, foreign_table
+from puretalk.replication.lake_table import LakeTable, read_state, wrap
 from puretalk.replication.snapshot import (
     DATASETS,
     SNAPSHOT_INFO,
@@ -44,6 +51,14 @@ if TYPE_CHECKING:
 
 #: The library that dlt writes a table format with.
 _LIBRARIES: Final[dict[TTableFormat, str]] = {"delta": "deltalake", "iceberg": "pyiceberg"}
+
+
+@dataclass(frozen=True)
+class Held:
+    """The rows of a table of a lake, and the state in which it was when they were read."""
+
+    part: Part
+    state: str | None
 
 
 class Lake:
@@ -68,24 +83,73 @@ class Lake:
         if self.table_format == "iceberg":
             from dlt.common.libs.pyiceberg import is_ephemeral_catalog
 
-            if is_ephemeral_catalog(self._client(MARKER.dataset, [MARKER]).get_open_table_catalog("iceberg")):
+            if is_ephemeral_catalog(self._client(MARKER).get_open_table_catalog("iceberg")):
                 raise ConfigurationError(
                     "no Iceberg catalog is configured", action="Configure one: docs/engines.md, section Iceberg."
                 )
 
-    def read_parts(self, relations: list[Relation]) -> Parts:
-        """The tables that the lake is known to hold. One whose rows are not as many as the marker says, or whose files
-        are not all there, has no digest."""
-        marks = {row["relation"]: Part(row["row_count"], row["digest"]) for row in self._read_marker().to_pylist()}
-        held: Parts = {}
-        for dataset in DATASETS.values():
-            client = self._client(dataset, relations)
-            for relation in relations:
-                if relation.dataset == dataset and relation.full_name in marks:
-                    mark = marks[relation.full_name]
-                    is_whole = self._count(client, relation) == mark.row_count
-                    held[relation.full_name, ""] = mark if is_whole else Part(mark.row_count, "")
-        return held
+    def expect_ours(self, relations: list[Relation]) -> None:
+        """Raise ConfigurationError where a table of the same name is there, and no marker table: puretalk writes that
+        first."""
+        client = self._client(MARKER)
+        if client.fs_client.exists(client.get_table_dir(MARKER.name)):
+            return
+        for relation in relations:
+            with contextlib.suppress(DestinationUndefinedEntity):
+                self._client(relation).load_open_table(self.table_format, relation.name)
+                raise foreign_table(relation, self._name)
+
+    def read_marker(self) -> dict[str, Held]:
+        """What the marker table says of each table; nothing where it cannot be read."""
+        try:
+            opened = self._client(MARKER).load_open_table(self.table_format, MARKER.name)
+            table = opened.to_pyarrow_table() if self.table_format == "delta" else opened.scan().to_arrow()
+            return {
+                row["relation"]: Held(Part(row["row_count"], row["digest"]), row["held_digest"])
+                for row in table.to_pylist()
+            }
+        except Exception:  # noqa: BLE001  (of either library; then all tables are read)
+            return {}
+
+    def look(self, connection: duckdb.DuckDBPyConnection, relation: Relation, known: Held | None) -> Held | None:
+        """What the lake holds of a relation; None where nothing can be read. A table in the state in which `known` was
+        read still holds that; of any other the rows are read. The state is read before the rows: a change between the
+        two is found by the next look."""
+        try:
+            client = self._client(relation)
+            table = wrap(self.table_format, client.load_open_table(self.table_format, relation.name))
+            state = read_state(table, client.fs_client)
+            if known is not None and known.state == state:
+                return known
+            return Held(_read_held(connection, relation, table), state)
+        except Exception:  # noqa: BLE001  (of either library; whatever the table has, a new one repairs it)
+            return None
+
+    def describe(self, relation: Relation) -> bool:
+        """Give a table and its columns their descriptions, where they have others; returns whether they had."""
+        opened = self._client(relation).load_open_table(self.table_format, relation.name)
+        return wrap(self.table_format, opened).describe(relation)
+
+    def make_room(self, relation: Relation) -> bool:
+        """Whether a table is to be made. One whose log cannot be read is removed first."""
+        client = self._client(relation)
+        try:
+            wrap(self.table_format, client.load_open_table(self.table_format, relation.name)).list_files()
+            return False
+        except DestinationUndefinedEntity:  # dlt says so too where an Iceberg catalog names a file that is gone
+            pass
+        except Exception as error:
+            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                raise
+            folder = client.get_table_dir(relation.name)
+            if client.fs_client.exists(folder):
+                client.fs_client.rm(folder, recursive=True)
+        if self.table_format == "iceberg":
+            from pyiceberg.exceptions import NoSuchTableError
+
+            with contextlib.suppress(NoSuchTableError):
+                client.get_open_table_catalog("iceberg").drop_table(relation.full_name)
+        return True
 
     def replace(self, dataset: str, tables: list[tuple[Relation, Iterator[pa.Table]]]) -> None:
         """Replace tables of a dataset, each in one commit. A table that is not there is made."""
@@ -106,44 +170,22 @@ class Lake:
             warnings.filterwarnings("ignore", "Delete operation did not match any records")  # an empty Iceberg table
             pipeline.load(workers=4)  # with one, dlt waits a second after each table
 
-    def write_marker(self, parts: Parts) -> None:
+    def write_marker(self, held: dict[str, Held]) -> None:
         """Say what the lake holds."""
         rows = [
-            {"relation": relation, "part": part, "row_count": mark.row_count, "digest": mark.digest}
-            for (relation, part), mark in parts.items()
+            {"relation": name, "part": "", **vars(one.part), "held_digest": one.state} for name, one in held.items()
         ]
         schema = pa.schema(
             [(column.name, pa.int64() if column.type == "bigint" else pa.string()) for column in MARKER.columns]
         )
+        self.make_room(MARKER)
         self.replace(MARKER.dataset, [(MARKER, iter([pa.Table.from_pylist(rows, schema=schema)]))])
 
-    def _read_marker(self) -> pa.Table:
-        try:
-            table = self._client(MARKER.dataset, [MARKER]).load_open_table(self.table_format, MARKER.name)
-        except DestinationUndefinedEntity:
-            return pa.table({})
-        return table.to_pyarrow_table() if self.table_format == "delta" else table.scan().to_arrow()
-
-    def _count(self, client: FilesystemClient, relation: Relation) -> int | None:
-        """The number of rows of a table, from its files; None where they cannot be read."""
-        try:
-            table = client.load_open_table(self.table_format, relation.name)
-            if self.table_format == "delta":
-                return int(table.to_pyarrow_dataset().count_rows())
-            tasks = list(table.scan().plan_files())
-            if any(task.delete_files or not table.io.new_input(task.file.file_path).exists() for task in tasks):
-                return None
-            return sum(int(task.file.record_count) for task in tasks)
-        except Exception:  # noqa: BLE001  (of either library; whatever the table has, a new one repairs it)
-            return None
-
-    def _client(self, dataset: str, relations: list[Relation]) -> FilesystemClient:
-        """dlt's way into a dataset, which finds the tables that its schema names."""
-        schema = dlt.Schema(dataset)
-        for relation in relations:
-            if relation.dataset == dataset:
-                schema.update_table(new_table(relation.name, table_format=self.table_format))
-        return self._pipeline(dataset)._get_destination_clients(schema)[0]  # type: ignore[return-value]
+    def _client(self, relation: Relation) -> FilesystemClient:
+        """dlt's way to a table."""
+        schema = dlt.Schema(relation.dataset)
+        schema.update_table(new_table(relation.name, table_format=self.table_format))
+        return self._pipeline(relation.dataset)._get_destination_clients(schema)[0]  # type: ignore[return-value]
 
     def _pipeline(self, dataset: str) -> dlt.Pipeline:
         return dlt.pipeline(
@@ -154,26 +196,63 @@ class Lake:
 def is_lake(name: str) -> bool:
     """Whether the destination NAME is of the type `filesystem`."""
     Container()[PluggableRunContext].reload(os.environ["DLT_PROJECT_DIR"])  # a sync in the same process read others
-    destination = Destination.from_reference(name)
+    try:
+        destination = Destination.from_reference(name)
+    except UnknownDestinationModule:
+        raise ConfigurationError(
+            f"no destination {name} is configured",
+            action=f"Set DESTINATION__{name.upper()}__DESTINATION_TYPE, or write [destination.{name}] into "
+            ".dlt/secrets.toml: docs/engines.md.",
+        ) from None
     return destination is not None and destination.destination_type.endswith(".filesystem")
 
 
 def replicate_to_lake(connection: duckdb.DuckDBPyConnection, lake: Lake, *, everything: bool) -> tuple[int, int, int]:
     """Bring a lake to the snapshot; gives the number of tables, parts and rows that were sent."""
     relations = list_relations(connection)
-    wanted = {(relation.full_name, ""): _sum_up(read_parts(connection, relation)) for relation in relations}
-    held = lake.read_parts(relations)
-    touched = [one for one in relations if everything or held.get((one.full_name, "")) != wanted[one.full_name, ""]]
-    if not touched:
-        return 0, 0, 0
-    touched = [one for one in relations if one in touched or one.name == SNAPSHOT_INFO]
-    names = {relation.full_name for relation in touched}
-    lake.write_marker({key: part for key, part in wanted.items() if key[0] not in names})
-    for dataset in sorted(DATASETS.values(), reverse=True):
-        tables = [(one, _read_all(connection, one)) for one in touched if one.dataset == dataset]
-        lake.replace(dataset, tables)
-    lake.write_marker(wanted)
-    return len(touched), len(touched), sum(wanted[name, ""].row_count for name in names)
+    lake.expect_ours(relations)
+    wanted = {relation.full_name: _sum_up(read_parts(connection, relation)) for relation in relations}
+    noted = lake.read_marker()
+    held: dict[str, Held] = {}
+    for relation in relations:
+        found = lake.look(connection, relation, noted.get(relation.full_name))
+        if not everything and found is not None and found.part == wanted[relation.full_name]:
+            held[relation.full_name] = found
+    touched = [one for one in relations if one.full_name not in held]
+    if touched:
+        touched = [one for one in relations if one in touched or one.name == SNAPSHOT_INFO]
+        names = {relation.full_name for relation in touched}
+        lake.write_marker({name: one for name, one in held.items() if name not in names})
+        for dataset in sorted(DATASETS.values(), reverse=True):
+            here = [(one, lake.make_room(one)) for one in touched if one.dataset == dataset]
+            lake.replace(dataset, [(one, _read_all(connection, one, is_new)) for one, is_new in here])
+    for relation in relations:
+        if lake.describe(relation) or relation in touched:
+            held[relation.full_name] = _look_again(connection, lake, relation, wanted[relation.full_name])
+    if held != noted:
+        lake.write_marker(held)
+    return len(touched), len(touched), sum(wanted[relation.full_name].row_count for relation in touched)
+
+
+def _look_again(connection: duckdb.DuckDBPyConnection, lake: Lake, relation: Relation, wanted: Part) -> Held:
+    """What the lake holds of a relation that was written. Raises ReplicaError unless it is what was sent."""
+    found = lake.look(connection, relation, None)
+    if found is None or found.part != wanted:
+        raise ReplicaError(f"the table {relation.full_name} in the lake does not hold what was just written to it")
+    return found
+
+
+def _read_held(connection: duckdb.DuckDBPyConnection, relation: Relation, table: LakeTable) -> Part:
+    """The part that a lake's table is, from its own rows: the same digest as of the rows in the snapshot."""
+    columns = ", ".join(
+        f"CAST({name} AS JSON) AS {name}" if type_ == "json" else name
+        for name, type_ in ((quote_name(column.name), column.type) for column in relation.columns)
+    )
+    connection.register("held", table.rows())
+    try:
+        return _sum_up(read_parts(connection, relation, f"(SELECT {columns} FROM held)"))
+    finally:
+        connection.unregister("held")
 
 
 def _sum_up(parts: Parts) -> Part:
@@ -182,6 +261,9 @@ def _sum_up(parts: Parts) -> Part:
     return Part(sum(mark.row_count for mark in parts.values()), digest.hexdigest())
 
 
-def _read_all(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Iterator[pa.Table]:
-    names = ", ".join(f'"{column.name}"' for column in relation.columns)
-    return read_batches(connection, f"SELECT {names} FROM {relation.source}", [])
+def _read_all(connection: duckdb.DuckDBPyConnection, relation: Relation, is_new: bool) -> Iterator[pa.Table]:
+    """The rows. The columns of a new table bring their descriptions, which deltalake takes over in the same commit."""
+    names = ", ".join(quote_name(column.name) for column in relation.columns)
+    comments = [{"comment": column.description} if is_new else None for column in relation.columns]
+    for batch in read_batches(connection, f"SELECT {names} FROM {relation.source}", []):
+        yield batch.cast(pa.schema(field.with_metadata(one) for field, one in zip(batch.schema, comments, strict=True)))

@@ -39,13 +39,16 @@ from puretalk.replication.snapshot import (
 from puretalk.scrubbing import Scrubber
 from puretalk.settings import Settings
 from puretalk.sync.dlt_environment import isolated_dlt
+from puretalk.warehouse.disk_errors import disk_errors
 from puretalk.warehouse.lock import hold_replication_lock
+from puretalk.warehouse.places import make_data_dir
 from puretalk.warehouse.snapshots import SnapshotStore
 
 #: The part that stands for the descriptions and keys of all tables.
 _DESCRIPTIONS = ("", "descriptions")
 #: The SQL function that makes JSON fit for PostgreSQL.
 _FIT_JSON = "fit_json"
+_NAME = re.compile(r"[\w-]+")
 #: A setting of dlt whose value is a secret.
 _SECRET_NAME = re.compile("password|secret|token|key|credentials", re.IGNORECASE)
 #: In JSON: an escaped character, a pair of surrogates as one.
@@ -70,7 +73,13 @@ def replicate(settings: Settings, name: str, *, everything: bool = False) -> Rep
     Raises ReplicaError; where the engine has transactions, it then holds what it held before.
     """
     started = time.monotonic()
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} is no name of a destination", action="Use letters, digits, _ and - in its name: docs/engines.md."
+        )
     _refuse_foreign_destination(settings)
+    with disk_errors(settings.data_dir):
+        make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
     with hold_replication_lock(settings.data_dir), tempfile.TemporaryDirectory() as folder:
         snapshot = SnapshotStore(settings.data_dir).current()
         if snapshot is None:
@@ -118,6 +127,7 @@ def _replicate(
         "INSERT INTO memory.differing SELECT unnest(?), unnest(?), unnest(?), unnest(?)",
         [[*values] for values in zip(*marks, strict=True)],
     )
+    engine.expect_ours(relations)
     engine.create([*relations, MARKER])
     engine.load(
         [

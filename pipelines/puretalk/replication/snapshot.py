@@ -139,14 +139,15 @@ def list_relations(connection: duckdb.DuckDBPyConnection) -> list[Relation]:
     return relations
 
 
-def read_parts(connection: duckdb.DuckDBPyConnection, relation: Relation) -> Parts:
-    """The parts of a relation. A digest covers the names and types of the columns too."""
+def read_parts(connection: duckdb.DuckDBPyConnection, relation: Relation, source: str | None = None) -> Parts:
+    """The parts of a relation, or of other rows of its shape, whose source is given in SQL. A digest covers the names
+    and types of the columns too."""
     shape = ",".join(f"{column.name} {column.type}" for column in relation.columns)
     owner = f"coalesce({OWNER}, '')" if relation.is_by_assistant else "''"
     rows = connection.execute(
         f"""SELECT part, count(*), md5({quote_literal(shape)} || string_agg(digest, '' ORDER BY digest))
             FROM (SELECT {owner} AS part, md5(CAST(to_json(source) AS VARCHAR)) AS digest
-                  FROM {relation.source} AS source)
+                  FROM {source or relation.source} AS source)
             GROUP BY part"""
     ).fetchall()
     parts = {(relation.full_name, part): Part(count, digest) for part, count, digest in rows}

@@ -10,7 +10,7 @@ clock            whether this machine's clock can be trusted
 deadline         how long a run may take
 decision         the order of walks, comparison and deletions, up to the verdict
 spool            flattened records on their way from the walk to the load
-digests          what was read from records before, by the SHA-256 of their bytes
+digests          what was read from records before, by the digest of their bytes
 batches          a decision as rows
 destination      what a destination holds, in SQL: a dlt pipeline's, or the work file
 account          an account that was read: a decision, and the batches that follow from it

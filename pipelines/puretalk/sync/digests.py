@@ -1,8 +1,9 @@
-"""What was read from records before: the SHA-256 of a record's bytes → its outline.
+"""What was read from records before: the digest of a record's bytes → its outline.
 
 A record with the bytes of an earlier sync says what it said then, so it need not be parsed. The tables are in the
 warehouse file. Only the release that wrote a row uses it, because another one may read the same bytes otherwise. A row
-that is missing costs time, and nothing else. Under a policy, the digests are keyed: without the secret, nobody can find
+that is missing costs time, and nothing else. Digests are keyed with the API key, so after a new key every record is
+read once, and searched for that key. Under a policy they are keyed with its secret too: without that, nobody can find
 out by trying what a record said.
 """
 
@@ -35,7 +36,7 @@ CREATE TABLE IF NOT EXISTS {DIGESTS_TABLE} (
     assistant_id VARCHAR, digest BLOB, read_by VARCHAR, updated_at TIMESTAMP, content_hash VARCHAR,
     user_hash VARCHAR, voice_hash VARCHAR, drift VARCHAR
 );
-COMMENT ON TABLE {DIGESTS_TABLE} IS 'One row: an assistant, with the SHA-256 of its record and what was read from it.';
+COMMENT ON TABLE {DIGESTS_TABLE} IS 'One row: an assistant, with a keyed hash of its record and what was read from it.';
 CREATE TABLE IF NOT EXISTS {_SHARED} (content_hash VARCHAR, table_name VARCHAR, value VARCHAR, key VARCHAR);
 ALTER TABLE {_SHARED} ADD COLUMN IF NOT EXISTS key VARCHAR;
 COMMENT ON TABLE {_SHARED} IS 'One row: a user or voice as records show it.';
@@ -43,7 +44,7 @@ COMMENT ON TABLE {_SHARED} IS 'One row: a user or voice as records show it.';
 
 
 class KeyedDigests(Mapping[bytes, Outline]):
-    """Outlines by the SHA-256 of a record's bytes, where only keyed hashes of these are stored."""
+    """Outlines by the digest of a record's bytes, where only hashes of these under the policy are stored."""
 
     def __init__(self, policy: Policy, outlines: Mapping[bytes, Outline]) -> None:
         self._policy = policy
@@ -72,7 +73,7 @@ def _read_by(policy: Policy | None) -> str:
 
 
 def read_digests(connection: duckdb.DuckDBPyConnection, policy: Policy | None = None) -> Mapping[bytes, Outline]:
-    """What this release read from records under this policy, by the SHA-256 of their bytes."""
+    """What this release read from records under this policy, by the digest of their bytes."""
     there = connection.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
     ).fetchall()

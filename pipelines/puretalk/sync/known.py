@@ -28,7 +28,7 @@ class KnownAssistant:
 class Known:
     """What the warehouse knows: assistants by id, content hashes of users and voices by key, hashes of the rejected.
 
-    `digests`: SHA-256 of a record's bytes → what was read from them."""
+    `digests`: digest of a record's bytes (`ApiClient.digest`) → what was read from them."""
 
     assistants: Mapping[str, KnownAssistant] = field(default_factory=dict)
     users: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The account as the last sync read it: the SHA-256 of each page, and those of its records.
+"""The account as the last sync read it: the digest of each page, and those of its records.
 
 A walk that shows the same pages again says what it said then, so nothing has to be compared. Kept in the warehouse file
 only where that sync was one complete walk whose every record it believed, and used only by the release that wrote it.
@@ -24,7 +24,7 @@ _CREATE = f"""
 CREATE TABLE IF NOT EXISTS {_PAGES} (
     number BIGINT, digest BLOB, records BLOB[], list_count BIGINT, has_next BOOLEAN, read_by VARCHAR
 );
-COMMENT ON TABLE {_PAGES} IS 'One row: a page of the API as the last sync read it, with the SHA-256 of its records.';
+COMMENT ON TABLE {_PAGES} IS 'One row: a page of the API as the last sync read it, with keyed hashes of its records.';
 """
 #: A page without digests of all its records would hide them. There is none; a file that was changed by hand may have.
 _IS_WHOLE = f"""

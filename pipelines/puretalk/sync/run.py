@@ -174,10 +174,12 @@ def run_rollback(
 ) -> Snapshot:
     """Give readers an earlier snapshot (default: the one before the current), from which the next sync continues.
     `tell` gets what a person should read about the snapshots."""
-    with disk_errors(settings.data_dir), hold_lock(settings.data_dir, "rollback"):
-        warehouse = open_warehouse(settings)
-        with _remarks_with_errors(warehouse):
-            chosen = warehouse.snapshots.roll_back(snapshot_id)
+    with disk_errors(settings.data_dir):
+        make_data_dir(settings.data_dir, settings.storage.file_mode_bits)
+        with hold_lock(settings.data_dir, "rollback"):
+            warehouse = open_warehouse(settings)
+            with _remarks_with_errors(warehouse):
+                chosen = warehouse.snapshots.roll_back(snapshot_id)
     for remark in warehouse.snapshots.remarks:
         tell(remark)
     return chosen

@@ -21,6 +21,7 @@ import pyarrow as pa
 from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.common.schema.typing import TColumnSchema
 from dlt.common.typing import TSecretStrValue
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.extract import DltResource, DltSource
 
 from puretalk.catalogue import TABLES
@@ -35,6 +36,10 @@ from puretalk.sync.dlt_settings import only_sync_settings
 from puretalk.sync.options import SyncOptions
 from puretalk.sync.sync_run import SyncRun
 from puretalk.warehouse.arrow import read_rows
+
+#: What is committed goes into the work file when it is more than this, DuckDB's default. dlt would set 1 GB for the
+#: connection: then all that is loaded and built stays in memory, and is written to a log besides.
+CHECKPOINT_THRESHOLD = "16MB"
 
 
 @configspec
@@ -148,7 +153,9 @@ def load_account(account: AccountRead, destination: WorkFileDestination, folder:
         pipeline = dlt.pipeline(
             "puretalk",
             pipelines_dir=str(folder),
-            destination=dlt.destinations.duckdb(destination.connection),
+            destination=dlt.destinations.duckdb(
+                DuckDbCredentials(destination.connection, pragmas=[f"checkpoint_threshold='{CHECKPOINT_THRESHOLD}'"])
+            ),
             dataset_name=STORAGE_SCHEMA,
         )
         source: DltSource = dlt.source(build_resources, name="puretalk", max_table_nesting=0)(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,10 @@ import duckdb
 
 from puretalk.errors import ConfigurationError, WarehouseError
 
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
 _DISK_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # full
-    *(errno.EROFS, errno.EACCES, errno.EPERM),  # forbidden
+    *(errno.EROFS, *_FORBIDDEN),  # forbidden
     *(errno.EIO, errno.EXDEV, errno.ENOTDIR, errno.EEXIST),  # broken, or something else is there
 }
 
@@ -31,6 +33,12 @@ def disk_errors(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _FORBIDDEN and concerns(error, data_dir):
+            place = Path(error.filename)
+            while not os.path.lexists(place) and place != data_dir:  # a folder on the way to it is forbidden
+                place = place.parent
+            if place != data_dir:
+                raise WarehouseError(f"{place} cannot be used: {error.strerror}") from error
         if error.errno in _DISK_ERRORS or concerns(error, data_dir):
             raise WarehouseError(f"{data_dir} cannot be written: {error.strerror}") from error
         raise

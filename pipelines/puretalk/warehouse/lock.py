@@ -80,7 +80,10 @@ def hold_replication_lock(data_dir: Path) -> Iterator[None]:
     try:
         with try_lock(data_dir / "replicate.lock") as is_held:
             if not is_held:
-                raise WarehouseBusyError("another replication is at work")
+                raise WarehouseBusyError(
+                    "another replication is at work",
+                    action="Run the same command again when it has ended: it sends what differs.",
+                )
             yield
     except OSError as error:
         raise WarehouseError(f"the lock {data_dir / 'replicate.lock'} cannot be taken: {error.strerror}") from error

@@ -15,7 +15,7 @@ from puretalk.errors import WarehouseError
 
 _FOLDERS = ("failed", "kept", "logs", "put-aside", "snapshots", "work")
 #: Locks are not among them: to take one opens it without following a link.
-_FILES = ("notices.json", "sync.holder.json")
+_FILES = ("forgotten.json", "notices.json", "privacy.secret", "sync.holder.json")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),

@@ -241,7 +241,7 @@ class SnapshotStore:
         target = self.folder / snapshot_id / PUBLISHED_NAME
         sync_file(fresh)
         fresh.chmod(self._file_mode)
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(mode=self._folder_mode)
         begin_seal(target)
         os.rename(fresh, target)
         sync_folder(target.parent)
