@@ -17,6 +17,7 @@ import pytest
 from puretalk.errors import UsageError
 from puretalk.readers.connection import connect
 from puretalk.readers.query import explained_sql, open_connection, run_statement
+from puretalk.readers.results import render_result
 
 
 @pytest.fixture
@@ -72,6 +73,18 @@ def test_one_statement_at_a_time_and_not_none(connection: duckdb.DuckDBPyConnect
     for nothing in ("", " ;\n", "-- only a comment"):
         with pytest.raises(UsageError, match="there is no SQL statement"):
             run_statement(connection, nothing)
+
+
+def test_a_kind_of_statement_that_is_unknown_to_duckdb_s_python_is_refused(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    with pytest.raises(UsageError, match="runs no statement of this kind"):
+        run_statement(connection, "UPDATE EXTENSIONS")
+
+
+def test_a_value_that_python_cannot_hold_is_no_error_of_puretalk(connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UsageError, match="cast it to VARCHAR"), explained_sql():
+        render_result(run_statement(connection, "SELECT DATE '5877642-06-25 (BC)' AS day"), "csv")
 
 
 def test_the_limit_is_of_the_rows_and_keeps_their_order(connection: duckdb.DuckDBPyConnection) -> None:

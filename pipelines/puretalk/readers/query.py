@@ -43,11 +43,13 @@ def open_connection(
 
 @contextmanager
 def explained_sql() -> Iterator[None]:
-    """Turn errors of DuckDB into UsageError."""
+    """Turn errors of DuckDB into UsageError, and so values that Python cannot hold: a date in the year -5877641."""
     try:
         yield
     except duckdb.Error as error:
         raise UsageError(str(error)) from error
+    except OverflowError as error:
+        raise UsageError(f"cast it to VARCHAR: a value of the result is beyond what Python holds ({error})") from error
 
 
 def run_statement(
@@ -65,7 +67,10 @@ def run_statement(
             f"there are {len(statements)} SQL statements; `puretalk query` runs one",
             action="Run each on its own, or type them in `puretalk sql`.",
         )
-    kind = statements[0].type
+    try:
+        kind = statements[0].type
+    except ValueError:  # DuckDB's Python does not know all kinds of its own, such as UPDATE EXTENSIONS
+        raise UsageError("read-only: puretalk runs no statement of this kind") from None
     if kind in _WRITES:
         raise UsageError(
             f"read-only: this is a published snapshot, and {kind.name.replace('_', ' ')} would change it",
