@@ -199,6 +199,27 @@ def test_6_a_list_pasted_into_a_spreadsheet(hand: Hand, opened: Opened, read: Re
     assert sorted(line[0] for line in lines) == sorted(f"'{name}" if name[:1] in "=+-@" else name for name in cells)
 
 
+def test_6_selected_rows_are_copied_as_lines(page: Page, opened: Opened, read: Read) -> None:
+    """As the button does, with the pointer and Ctrl+C: from the first cell that is touched to the last."""
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    rows = page.locator('[data-table="feed"] tbody tr')
+    rows.first.scroll_into_view_if_needed()
+    first, last = rows.nth(0).locator("td").nth(1), rows.nth(2).locator("td").nth(2)
+    start, end = first.bounding_box(), last.bounding_box()
+    assert start is not None
+    assert end is not None
+    page.mouse.move(start["x"] + 10, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(end["x"] + end["width"] - 2, end["y"] + end["height"] / 2, steps=5)
+    page.mouse.up()
+    page.keyboard.press("Control+c")
+    lines = [line.split("\t") for line in page.evaluate("navigator.clipboard.readText()").split("\n")]
+    cells = [[f"'{cell}" if cell[:1] in "=+-@" else cell for cell in row] for row in table_rows(page, "feed")]
+    assert lines == [cells[0][1:], cells[1], cells[2][:3]]
+    events = read("SELECT count(*) FROM marts.fct_assistant_events")[0][0]
+    assert len(lines) == 3 < events
+
+
 def test_7_a_link_to_exactly_this_view(hand: Hand, opened: Opened, file: Path, read: Read) -> None:
     page = hand.page
     opened.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -266,6 +266,17 @@ def test_forced_colours_mark_what_is_chosen(visit: Callable[..., Page]) -> None:
     assert page.locator('#chart-by_model .bar[aria-pressed="false"]').first.evaluate(outline) == "none"
 
 
+def test_forced_colours_draw_a_button_that_the_script_enabled_as_one_that_works(visit: Callable[..., Page]) -> None:
+    """Chromium goes on drawing the colour of a disabled button after it is enabled; so both have the same."""
+    page = visit(forced_colors="active", **window(1440))
+    for selector in ("#chart-by_model .bar .name", "#tile-findings .part .mark", ".chips .chip"):
+        colours = page.locator(selector).first.evaluate("""each => [false, true].map((isDisabled) => {
+            each.closest("button").disabled = isDisabled;
+            return getComputedStyle(each).color;
+        })""")
+        assert len(set(colours)) == 1, selector
+
+
 @pytest.mark.parametrize("medium", ["forced", "print"])
 def test_removed_lines_are_struck_through_where_colours_are_gone(
     visit: Callable[..., Page], thirty_versions: Path, medium: str

@@ -161,6 +161,20 @@ def test_a_state_that_came_or_went_reads_as_text(opened: Opened, versions: tuple
     assert gone.locator("ins").count() == 0
 
 
+def test_a_link_with_the_versions_turned_round_compares_them_all_the_same(
+    opened: Opened, versions: tuple[str, list[dict[str, Any]]]
+) -> None:
+    address, configurations = versions
+    page = opened.go(f"{address}&v=5..4")
+    assert prompt_change(page).locator(".diff").evaluate(DIFF_SIDES) == [
+        configurations[number]["prompt"] for number in (3, 4)
+    ]
+    page.goto(f"{address}&v=4..99")
+    expect(page.locator(".version")).to_have_text(
+        "No sync had seen this assistant by then, or the page does not have that version."
+    )
+
+
 # How a difference is drawn
 
 

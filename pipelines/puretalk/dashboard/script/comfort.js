@@ -5,6 +5,7 @@ import { startAnnouncements } from "./announcements.js";
 import { startHover } from "./hover.js";
 import { startKeys } from "./keys.js";
 import { startPrinting } from "./printing.js";
+import { startSelecting } from "./selecting.js";
 import { startSticking } from "./sticking.js";
 import { startWholeTexts } from "./whole_texts.js";
 
@@ -19,4 +20,5 @@ export function startComfort() {
   startKeys();
   startAnnouncements();
   startHover();
+  startSelecting();
 }

@@ -32,13 +32,19 @@ export function download(table) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** The rows of a table as a spreadsheet takes them from the clipboard: one line a row, tabs between the cells. A break
- * or a tab in a cell becomes a blank, else it would begin another row or cell.
+/** A text as one cell. A break or a tab in it becomes a blank, else it would begin another row or cell; one that a
+ * spreadsheet would run gets an apostrophe in front. @param {string} text */
+export function spreadsheetCell(text) {
+  const line = text.replace(/\s+/g, " ").trim();
+  return /^[=+\-@]/.test(line) ? `'${line}` : line;
+}
+
+/** The rows of a table as a spreadsheet takes them from the clipboard: one line a row, tabs between the cells.
  * @param {Table} table */
 function tabbed(table) {
   const cell = (value, format) => {
-    const text = typeof value === "number" ? String(value) : value === null ? "" : shown(value, format).replace(/\s+/g, " ").trim();
-    return typeof value === "string" && /^[=+\-@]/.test(text) ? `'${text}` : text;
+    if (typeof value === "number") return String(value);
+    return value === null ? "" : spreadsheetCell(shown(value, format));
   };
   const lines = table.rows.map((row) => table.columns.map((column, place) => cell(column[row], table.formats[place])));
   return [table.titles, ...lines].map((line) => line.join("\t")).join("\n");

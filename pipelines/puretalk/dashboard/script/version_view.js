@@ -43,16 +43,18 @@ export function drawChooser(versions, choose) {
  * @param {{ number: number, observed: string }[]} versions @param {Map<number, Change[]>} changes
  * @param {(id: string) => any[][]} rows @param {Map<string, string>} names of states */
 export function drawVersion(versions, changes, rows, names) {
-  const [from, to] = state.version.split("..").map(Number);
+  const [from, to] = state.version.split("..").map(Number).sort((one, other) => one - other);
+  const none = () => el("div", { class: "version" }, nothing("No sync had seen this assistant by then, or the page does not have that version."));
   const moment = (number) => shown(versions.find((version) => version.number === number)?.observed ?? null, "time");
   if (to) {
+    if (![from, to].every((number) => versions.some((version) => version.number === number))) return none();
     const found = changesBetween(changes, from, to);
     return el("div", { class: "version", "data-shown": state.version },
       el("h4", { tabindex: -1 }, `From version ${from} (${moment(from)}) to version ${to} (${moment(to)})`),
       found.length ? el("div", { class: "changes" }, found.map((change) => drawChange(change, names, true))) : nothing("They do not differ."));
   }
   const known = versions.find((version) => version.number === from);
-  if (!known) return el("div", { class: "version" }, nothing("No sync had seen this assistant by then, or the page does not have that version."));
+  if (!known) return none();
   const next = versions[versions.indexOf(known) - 1];
   const later = laterThan(changes, from);
   const states = statesOf(rows, later);
