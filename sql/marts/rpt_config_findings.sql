@@ -41,6 +41,14 @@ assistants as (
     from staging.stg_assistants
 ),
 
+states as (
+    select
+        assistant_id,
+        path,
+        name_path
+    from marts.dim_llm_states
+),
+
 entries as (
     select
         position,
@@ -85,6 +93,18 @@ select
     rules.severity,
     rules.title,
     findings.place,
+    case
+        when states.path is null then findings.place
+        else concat_ws(
+                ' > ',
+                'States',
+                states.name_path,
+                case
+                    when split_part(findings.place, ' ', 3) = 'tools'
+                        then 'tool ' || (try_cast(split_part(findings.place, ' ', 4) as integer) + 1)
+                end
+            )
+    end as place_name,
     findings.excerpt,
     acceptances.accepted_reason,
 
@@ -99,3 +119,6 @@ from findings
 inner join rules on findings.rule = rules.rule
 inner join assistants on findings.assistant_id = assistants.assistant_id
 left join acceptances on findings.finding_id = acceptances.finding_id
+left join states
+    on findings.assistant_id = states.assistant_id
+    and states.path = case when findings.place like 'llm_states %' then split_part(findings.place, ' ', 2) end
