@@ -60,6 +60,7 @@ def test_delta_holds_what_was_published_and_a_table_that_was_changed_is_repaired
     lake = Lake("delta", tmp_path / "lake")
     lake.configure(monkeypatch)
     settings, snapshot = Settings(synced_data.parent, synced_data), (synced_data / "puretalk.duckdb").resolve()
+    expect_that_no_lake_is_made_in_the_data_directory(lake, settings, monkeypatch)
     expect_that_a_foreign_table_is_left_alone(lake, settings)
     assert replicate(settings, "engine").rows == expect_equal(polars_of(lake), snapshot)
     expect_descriptions(lake, snapshot)
@@ -115,6 +116,16 @@ def expect_that_what_was_changed_is_found(lake: Lake, state: State) -> None:
     lake.break_the_log("puretalk.replica_parts")
     assert replicate(state.settings, "engine").tables == 0
     assert len(lake.with_polars("puretalk.replica_parts")) > 30
+
+
+def expect_that_no_lake_is_made_in_the_data_directory(lake: Lake, settings: Settings, environment: Any) -> None:
+    inside = settings.data_dir / "lake"
+    Lake(lake.table_format, inside).configure(environment)
+    with pytest.raises(ConfigurationError, match="engine is in a data directory of puretalk"):
+        replicate(settings, "engine")
+    assert [*inside.iterdir()] == []
+    inside.rmdir()
+    lake.configure(environment)
 
 
 def expect_that_a_foreign_table_is_left_alone(lake: Lake, settings: Settings) -> None:

@@ -96,6 +96,18 @@ def test_tables_of_the_same_names_that_puretalk_did_not_make_are_left_alone(
     expect_equal(reading(in_duckdb), (synced_data / "puretalk.duckdb").resolve())
 
 
+@pytest.mark.parametrize("place", ["other.duckdb", "puretalk.duckdb", "snapshots/replica.duckdb"])
+def test_a_file_in_the_data_directory_is_no_engine(
+    synced_data: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    before = sorted(synced_data.rglob("*.duckdb"))
+    monkeypatch.setenv("DESTINATION__ENGINE__DESTINATION_TYPE", "duckdb")
+    monkeypatch.setenv("DESTINATION__ENGINE__CREDENTIALS", str(synced_data / place))
+    with pytest.raises(ConfigurationError, match="engine is in a data directory of puretalk"):
+        replicate(settings_of(synced_data), "engine")
+    assert sorted(synced_data.rglob("*.duckdb")) == before
+
+
 def test_two_replications_of_one_warehouse_exclude_each_other(synced_data: Path) -> None:
     with (
         hold_replication_lock(synced_data),

@@ -23,6 +23,7 @@ from puretalk.database import quote_literal
 from puretalk.errors import ConfigurationError
 from puretalk.replication.dialects import DIALECTS, PLAIN
 from puretalk.replication.snapshot import OWNER, Part, Parts, Relation, RelationColumn
+from puretalk.warehouse.lock import is_in_data_dir
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +67,8 @@ class Engine:
                 action="Name a destination with SQL: docs/engines.md.",
             )
         self._client: SqlClientBase[Any] = pipeline.sql_client()
+        if self.kind == "duckdb":
+            refuse_data_dir(Path(self._client.credentials.database), name)
         # None where dlt does not say: PostgreSQL and DuckDB, which have them.
         self._has_transactions = self._client.capabilities.supports_transactions is not False
         self.dialect = DIALECTS.get(self.kind, PLAIN)
@@ -253,6 +256,15 @@ def foreign_table(relation: Relation, destination: str) -> ConfigurationError:
         f"{destination} has a table {relation.full_name} that `puretalk replicate` did not make; nothing was written",
         action="Rename or drop that table, or choose another database, then run the same command again.",
     )
+
+
+def refuse_data_dir(path: Path, destination: str) -> None:
+    """Raise ConfigurationError for a file or folder in a data directory: a snapshot there must not be written to."""
+    if is_in_data_dir(path):
+        raise ConfigurationError(
+            f"{destination} is in a data directory of puretalk",
+            action="Name another place: only puretalk writes there.",
+        )
 
 
 def column_hints(relation: Relation) -> list[Any]:

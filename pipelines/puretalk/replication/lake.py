@@ -32,7 +32,7 @@ from dlt.common.schema.utils import new_table
 
 from puretalk.database import quote_name
 from puretalk.errors import ConfigurationError, ReplicaError
-from puretalk.replication.engine import MARKER, column_hints, foreign_table
+from puretalk.replication.engine import MARKER, column_hints, foreign_table, refuse_data_dir
 from puretalk.replication.lake_table import LakeTable, read_state, wrap
 from puretalk.replication.snapshot import (
     DATASETS,
@@ -80,10 +80,13 @@ class Lake:
             raise ConfigurationError(
                 f"{library} is not installed", action=f'Install it: pip install "puretalk[{self.table_format}]".'
             )
+        client = self._client(MARKER)
+        if client.config.is_local_filesystem:
+            refuse_data_dir(Path(client.get_table_dir(MARKER.name)), name)
         if self.table_format == "iceberg":
             from dlt.common.libs.pyiceberg import is_ephemeral_catalog
 
-            if is_ephemeral_catalog(self._client(MARKER).get_open_table_catalog("iceberg")):
+            if is_ephemeral_catalog(client.get_open_table_catalog("iceberg")):
                 raise ConfigurationError(
                     "no Iceberg catalog is configured", action="Configure one: docs/engines.md, section Iceberg."
                 )

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from puretalk.replication.snapshot import Relation
+from puretalk.replication.snapshot import Relation, RelationColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ class DeltaLakeTable:
     def describe(self, relation: Relation) -> bool:
         """Give the table and its columns their descriptions, where they have others; returns whether they had."""
         found = {field.name: field.metadata.get("comment", "") for field in self.table.schema().fields}
-        changed = [one for one in relation.columns if found.get(one.name, one.description) != one.description]
+        changed = _otherwise_described(relation, found)
         for column in changed:
             self.table.alter.set_column_metadata(column.name, {"comment": column.description})
         if (self.table.metadata().description or "") != relation.description:
@@ -74,8 +74,7 @@ class IcebergLakeTable:
     def describe(self, relation: Relation) -> bool:
         """Give the table and its columns their descriptions, where they have others; returns whether they had. All in
         one commit."""
-        found = {field.name: field.doc or "" for field in self.table.schema().fields}
-        changed = [one for one in relation.columns if found.get(one.name, one.description) != one.description]
+        changed = _otherwise_described(relation, {field.name: field.doc or "" for field in self.table.schema().fields})
         is_other = self.table.properties.get("comment", "") != relation.description
         if changed or is_other:
             with self.table.transaction() as transaction:
@@ -86,6 +85,11 @@ class IcebergLakeTable:
                 if is_other:
                     transaction.set_properties(comment=relation.description)
         return bool(changed or is_other)
+
+
+def _otherwise_described(relation: Relation, found: dict[str, str]) -> list[RelationColumn]:
+    """The columns of a table that have another description there. `found`: description by column."""
+    return [one for one in relation.columns if found.get(one.name, one.description) != one.description]
 
 
 LakeTable = DeltaLakeTable | IcebergLakeTable
@@ -100,5 +104,5 @@ def read_state(table: LakeTable, files: Any) -> str:
     """A digest of what changes when the table does. `files`: the file system, of fsspec. Raises where a file of it
     is not there."""
     files.invalidate_cache()
-    found = sorted((path, str(files.checksum(files._strip_protocol(path)))) for path in table.list_files())
+    found = sorted((path, str(files.checksum(path))) for path in table.list_files())
     return hashlib.md5(json.dumps([table.commit, found]).encode()).hexdigest()
