@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -62,7 +63,7 @@ def count(page: Page, table: str) -> int:
     return int(re.sub(r"\D.*", "", page.locator(f'[data-count="{table}"]').inner_text()))
 
 
-class Hand:
+class Hand(ABC):
     """A person's hand on the page. It does only what a person can do, and counts its acts."""
 
     counts_clicks = False
@@ -71,21 +72,21 @@ class Hand:
         self.page = page
         self.acts = 0
 
+    @abstractmethod
     def press(self, target: Locator, *, after_pixels: int = 0) -> None:
         """Presses a button, a link or a tab; what sticks to the top of the window, also after scrolling down."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enter(self, field: Locator, key: str) -> None:
         """Gets into a field. `key` is the key of the page that leads there, if it has one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tick(self, box: Locator) -> None:
         """Ticks a box."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look(self, section: str) -> None:
         """Looks at a section of the page."""
-        raise NotImplementedError
 
     def write(self, field: Locator, text: str, *, key: str = "", enter: bool = False) -> None:
         """Types into a field; a day is given as 2026-11-10, and typed as the field asks for it: month, day, year."""

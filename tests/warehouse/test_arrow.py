@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,9 @@ def test_every_value_of_a_row_arrives_as_it_was(rows: list[Row]) -> None:
 def test_a_row_may_be_longer_than_a_block_of_the_parser() -> None:
     rows: list[Row] = [{"key": "a" * (3 * 2**20)}, {"key": "b"}, {"key": "c" * 2**20}]
     assert read_rows(TABLE, [encode_row(row) for row in rows]).column("key").to_pylist() == [row["key"] for row in rows]
+
+
+@pytest.mark.parametrize("row", [{"count": 1}, {"key": None}])
+def test_a_key_is_never_null(row: Row) -> None:
+    with pytest.raises(pa.ArrowInvalid, match=r"a required field was (absent|null)"):
+        read_rows(TABLE, [encode_row({"key": "a"}), encode_row(row)])
