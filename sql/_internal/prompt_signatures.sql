@@ -26,9 +26,11 @@ spellings as (
     qualify row_number() over (partition by spelling_hash order by assistant_id, place) = 1
 ),
 
+-- The number of a text stands for its hash below: it is compared for each of its sequences.
 plain_texts as (
     select
         spellings.spelling_hash,
+        row_number() over () as number,
         trim(regexp_replace(
             replace(replace(replace(lower(texts.text), chr(10), ' '), chr(13), ' '), chr(9), ' '), '  +', ' ', 'g'
         )) as plain_text
@@ -40,7 +42,7 @@ plain_texts as (
 
 worded as (
     select
-        spelling_hash,
+        number,
         string_split(left(plain_text, 20000), ' ') as words
     from plain_texts
 ),
@@ -48,23 +50,22 @@ worded as (
 -- Places of words, not lists of second and third words: DuckDB does the words of 2,048 prompts at once.
 triples as (
     select
-        spelling_hash,
+        number,
         words,
         unnest(range(1, len(words) - 1)) as first_place
     from worded
-    where len(words) >= 30
 ),
 
 sequences as (
     select
-        spelling_hash,
+        number,
         hash(words[first_place], words[first_place + 1], words[first_place + 2]) as sequence_hash
     from triples
 ),
 
 sketches as (
     select
-        spelling_hash,
+        number,
         [
             min(xor(sequence_hash, hash(1))), min(xor(sequence_hash, hash(2))), min(xor(sequence_hash, hash(3))),
             min(xor(sequence_hash, hash(4))), min(xor(sequence_hash, hash(5))), min(xor(sequence_hash, hash(6))),
@@ -82,12 +83,13 @@ sketches as (
             min(xor(sequence_hash, hash(40)))
         ] as nearest_hashes
     from sequences
-    group by spelling_hash
+    group by number
+    having count(*) >= 28  -- of 30 words
 ),
 
 halves as (
     select
-        spelling_hash,
+        number,
         list_transform(nearest_hashes, lambda nearest: cast(nearest & 4294967295 as uinteger)) as least_hashes
     from sketches
 ),
@@ -98,7 +100,7 @@ signatures as (
         md5(plain_texts.plain_text) as text_hash,
         halves.least_hashes
     from plain_texts
-    left join halves on plain_texts.spelling_hash = halves.spelling_hash
+    left join halves on plain_texts.number = halves.number
 )
 
 select

@@ -108,7 +108,8 @@ unescaped_texts as (
     from texts
 ),
 
-secret_texts as (
+-- Materialized because it is read twice, and known_secrets too: the texts are searched once.
+secret_texts as materialized (
     select *
     from unescaped_texts
     where
@@ -229,7 +230,8 @@ emails as (
     where is_prompt and contains(text, '@')
 ),
 
-private_urls as (
+-- Materialized because it is read twice.
+private_urls as materialized (
     select
         assistant_id,
         place,
