@@ -792,6 +792,7 @@ def test_views_work_in_a_file_of_any_name(tmp_path: Path) -> None:
         ("with a as (select * from s.x) select * from a", ["s.x"]),
         ("with x as (select * from x) select * from x", ["x"]),
         ("with recursive r as (select 1 as n union all select n + 1 from r where n < 3) select * from r", []),
+        ("with a as (with recursive r as (select 1 union all from r) from r, a) from a", ["a"]),
         ("with a as (select * from b), b as (select 1) select * from a, b", ["b"]),
         ("with s as (select 1) select * from q.s", ["q.s"]),
         ('select * from "My Schema"."a.b" as t', ["my schema.a.b"]),

@@ -36,6 +36,8 @@ class Reference:
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
+#: What says nothing of relations is left out of the answer.
+_SERIALIZE = "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)"
 #: SQL → what it reads, which follows from the text alone: a process that builds again asks the parser once.
 _FOUND: dict[str, tuple[Reference, ...]] = {}
 
@@ -59,8 +61,9 @@ def find_references(
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Reference, ...]:
-    answer = json.loads(connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0])
-    if answer["error"]:
+    [(text,)] = connection.execute(_SERIALIZE, [sql]).fetchall()
+    answer = json.loads(text)
+    if answer.get("error"):
         line = sql.encode()[: int(answer.get("position") or 0)].decode(errors="ignore").count("\n") + 1
         raise UnreadableSQLError(str(answer["error_message"]), line)
     if len(answer["statements"]) != 1:
@@ -86,16 +89,9 @@ def _walk(node: Any, hidden: frozenset[str]) -> Iterator[Reference]:
         for entry in entries:
             name = str(entry["key"]).lower()
             query = entry["value"]
-            yield from _walk(query, hidden | {name} if _is_recursive(query) else hidden)
+            is_recursive = query["query_node"]["type"] == "RECURSIVE_CTE_NODE"
+            yield from _walk(query, hidden | {name} if is_recursive else hidden)
             hidden = hidden | {name}
         for value in rest.values():
             if isinstance(value, dict | list):
                 yield from _walk(value, hidden)
-
-
-def _is_recursive(query: Any) -> bool:
-    if isinstance(query, dict):
-        return query.get("type") == "RECURSIVE_CTE_NODE" or any(_is_recursive(value) for value in query.values())
-    if isinstance(query, list):
-        return any(_is_recursive(item) for item in query)
-    return False
