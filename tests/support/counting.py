@@ -35,7 +35,7 @@ COUNTED: Final = {
     "checks run": "puretalk.models.checks:_run_check",
 }
 #: Libraries that take long to import.
-HEAVY: Final = ("dlt", "pyarrow", "numpy", "pandas")
+HEAVY: Final = ("dlt", "pyarrow", "numpy", "pandas", "requests")
 
 
 def count_sync(api: DemoApi, data_dir: Path, *, page_size: int = 100, has_models: bool = True) -> dict[str, int]:
@@ -80,7 +80,7 @@ def main() -> None:
     counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
     for what, place in COUNTED.items():
         _count(what, place, counts)
-    from puretalk.cli.lean_imports import lean_pyarrow
+    from puretalk.cli.lean_imports import lean_dlt, lean_pyarrow
     from puretalk.settings import ApiSettings, Settings
     from puretalk.sync.run import run_sync
 
@@ -88,7 +88,7 @@ def main() -> None:
         builder: Any = importlib.import_module("puretalk.models.build")
         builder.build_models = lambda *_, **__: None
     _count_packages(counts)
-    with lean_pyarrow():  # as `puretalk sync` does
+    with lean_pyarrow(), lean_dlt():  # as `puretalk sync` does
         outcome = run_sync(
             Settings(Path(data_dir), data_dir=Path(data_dir), api=ApiSettings(key, base_url, page_size=int(page_size)))
         )

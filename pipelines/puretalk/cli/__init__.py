@@ -11,7 +11,7 @@ messages       what people and programs are told: failures, outcomes, status
 progress       the bar of a run, and how a signal ends it
 ending         the end of the process
 lean_imports   libraries that a command does not need
-lean_memory    memory that DuckDB gives back
+lean_memory    memory that DuckDB gives back, and Python's search for cycles
 demonstration  `puretalk demo`
 replication    `puretalk replicate`, also after a sync
 """

@@ -19,8 +19,8 @@ from puretalk.cli import history
 from puretalk.cli.changes import changes
 from puretalk.cli.ending import end_process
 from puretalk.cli.forget import forget
-from puretalk.cli.lean_imports import lean_pyarrow, leave_out_httpx_command
-from puretalk.cli.lean_memory import give_memory_back
+from puretalk.cli.lean_imports import lean_dlt, lean_pyarrow, leave_out_httpx_command
+from puretalk.cli.lean_memory import give_memory_back, look_for_cycles_less
 from puretalk.cli.messages import (
     describe_outcome,
     describe_status,
@@ -134,7 +134,7 @@ def sync(
 
     def sync_and_report(chosen: Settings) -> SyncOutcome:
         begin_notices(chosen)
-        with lean_pyarrow():
+        with lean_pyarrow(), lean_dlt():
             outcome = run_sync(chosen, options, listener=progress)
         progress.end_step()
         reports.report_success(chosen, outcome, steps=progress.durations)
@@ -537,6 +537,7 @@ def run() -> None:
     """The entry point: `main` where the current directory is gone, or the reader of the output is."""
     leave_out_httpx_command()
     give_memory_back()
+    look_for_cycles_less()
     os.umask(os.umask(0o077) | 0o022)  # what libraries and git write is never writable for other users
     try:
         os.getcwd()

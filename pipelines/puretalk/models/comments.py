@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import quote_literal, quote_name
+from puretalk.database import execute_small, quote_literal, quote_name
 from puretalk.models.model import Model, quote_relation
 from puretalk.models.properties import Properties
 from puretalk.schema import STORAGE_SCHEMA
@@ -53,8 +53,7 @@ def write_comments(
         if comment != description:
             target = quote_name(found.schema, found.name, column)
             statements.append(f"COMMENT ON COLUMN {target} IS {quote_literal(description)}")
-    if statements:  # in one transaction: a hundred commits take longer than most models
-        connection.execute("; ".join(["BEGIN", *statements, "COMMIT"])).fetchall()
+    execute_small(connection, statements)
 
 
 def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str | None], str | None]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import OFFLINE, quote_literal, quote_name
+from puretalk.database import OFFLINE, execute_small, quote_literal, quote_name
 from puretalk.endpoints.assistants.versions import CURRENT, VERSION_COLUMNS
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step
@@ -222,8 +222,9 @@ class Warehouse:
             connection.execute("COPY FROM DATABASE old TO fresh")
             comments = connection.execute(_COMMENTS).fetchall()
             connection.execute("USE fresh")
-            for kind, name, comment in comments:
-                connection.execute(f"COMMENT ON {kind} {name} IS {quote_literal(comment)}")
+            execute_small(
+                connection, [f"COMMENT ON {kind} {name} IS {quote_literal(text)}" for kind, name, text in comments]
+            )
         os.replace(fresh, path)
 
 
@@ -255,11 +256,13 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
     columns_of = {name: {c.name: c.description for c in table.columns} for name, table in TABLES.items()}
     columns_of["snapshot_info"] = {name: text for name, (_, text) in SNAPSHOT_INFO_COLUMNS.items()}
     there = _read_comments(connection)
+    comments = []
     for name, column_texts in columns_of.items():
         for column, text in {"": descriptions[name], **column_texts}.items():
             if there.get((name, column)) != text:
                 target = quote_name(STORAGE_SCHEMA, name, *([column] if column else []))
-                connection.execute(f"COMMENT ON {'COLUMN' if column else 'TABLE'} {target} IS {quote_literal(text)}")
+                comments.append(f"COMMENT ON {'COLUMN' if column else 'TABLE'} {target} IS {quote_literal(text)}")
+    execute_small(connection, comments)
 
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
