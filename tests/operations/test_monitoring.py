@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 import duckdb
 import pytest
+from support.certificates import Authority
 
 from puretalk.catalogue import TABLES
 from puretalk.errors import EXIT_CODES, EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, ConfigurationError
@@ -54,7 +56,7 @@ def watched(settings: Settings, **changes: Any) -> Settings:
 class HealthChecks:
     """A health-check service on loopback. `asked`: what came, as (method, target, bytes of body, header text)."""
 
-    def __init__(self, status: int = 200, location: str | None = None) -> None:
+    def __init__(self, status: int = 200, location: str | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[tuple[str, str, int, str]] = []
         outer = self
 
@@ -72,7 +74,9 @@ class HealthChecks:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/ping/0f3c"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}/ping/0f3c"
 
     @property
     def targets(self) -> list[str]:
@@ -248,6 +252,22 @@ def test_a_ping_is_not_carried_to_where_a_redirect_points(settings: Settings, he
     assert health_checks.asked == []
     assert [line["message"] for line in log_lines(settings, "ping")] == [
         "the start ping did not arrive: HTTP status 302"
+    ]
+
+
+def test_a_private_authority_vouches_for_the_health_checks_where_it_is_named(
+    settings: Settings, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    with HealthChecks(tls=authority.server("here", "IP:127.0.0.1")) as service:
+        settings = watched(settings, ping_url=service.url)
+        for bundle in ("", str(tmp_path / "none.pem"), str(authority.bundle)):
+            report_start(replace(settings, api=replace(settings.api, ca_bundle=bundle)))
+        assert service.targets == ["/ping/0f3c/start"]
+    assert [line["message"] for line in log_lines(settings, "ping")] == [
+        "the start ping did not arrive: SSLCertVerificationError",
+        f"the start ping did not arrive: ca_bundle is {tmp_path / 'none.pem'}, which is no file of certificates (PEM): "
+        "FileNotFoundError",
     ]
 
 

@@ -43,17 +43,17 @@ async def read_body(chunks: AsyncIterator[bytes], encoding: str, limit: int) -> 
     unpacker = zlib.decompressobj(_GZIP_ONLY)
     async for chunk in chunks:
         received += len(chunk)
-        if unpacker.eof:
-            raise BrokenBodyError("there is more behind its gzip stream")
-        try:
-            # One byte beyond the limit, so that the limit itself is allowed.
-            body += unpacker.decompress(chunk, limit + 1 - len(body))
-        except zlib.error:
-            raise BrokenBodyError("it is not gzip") from None
-        if max(len(body), received) > limit:
-            raise BodyTooLargeError
-        if unpacker.unused_data:
-            raise BrokenBodyError("there is more behind its gzip stream")
+        while chunk:
+            if unpacker.eof:  # gzip may be several streams, one after the other
+                unpacker = zlib.decompressobj(_GZIP_ONLY)
+            try:
+                # One byte beyond the limit, so that the limit itself is allowed.
+                body += unpacker.decompress(chunk, limit + 1 - len(body))
+            except zlib.error:
+                raise BrokenBodyError("it is not gzip") from None
+            if max(len(body), received) > limit:
+                raise BodyTooLargeError
+            chunk = unpacker.unused_data
     if received and not unpacker.eof:  # a redirect may name an encoding, and have no body
         raise BrokenBodyError("its gzip stream has no end")
     return bytes(body)

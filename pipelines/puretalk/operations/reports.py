@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from puretalk.api.origin import is_loopback
-from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, WarehouseBusyError
+from puretalk.api.origin import is_loopback, trusted_authorities
+from puretalk.errors import EXIT_HELD, EXIT_INCOMPLETE, EXIT_OK, ConfigurationError, WarehouseBusyError
 from puretalk.listener import Step
 from puretalk.operations.metrics import write_metrics
 from puretalk.operations.runlog import append_event
@@ -116,7 +116,11 @@ def _ping(settings: Settings, event: Literal["start", "success", "fail"]) -> Non
     if not settings.operations.ping_url:
         return
     troubles: list[str | None] = []
-    thread = threading.Thread(target=lambda: troubles.append(_get(settings.operations.ping_url, event)), daemon=True)
+
+    def get() -> None:
+        troubles.append(_get(settings.operations.ping_url, event, settings.api.ca_bundle))
+
+    thread = threading.Thread(target=get, daemon=True)
     thread.start()
     thread.join(PING_SECONDS)
     trouble = troubles[0] if troubles else f"no answer within {PING_SECONDS:g} s"
@@ -124,7 +128,7 @@ def _ping(settings: Settings, event: Literal["start", "success", "fail"]) -> Non
         append_event(settings, "ping", {"ping": event, "message": f"the {event} ping did not arrive: {trouble}"})
 
 
-def _get(ping_url: str, event: str) -> str | None:
+def _get(ping_url: str, event: str, ca_bundle: str) -> str | None:
     """The reason when the ping did not arrive, else None. It never holds the address, which is a secret."""
     try:
         url = urlsplit(ping_url)
@@ -135,9 +139,13 @@ def _get(ping_url: str, event: str) -> str | None:
         request = urllib.request.Request(
             url._replace(path=path, fragment="").geturl(), headers={"User-Agent": f"puretalk/{VERSION}"}
         )
-        proxies = [urllib.request.ProxyHandler({})] if is_local else []
-        with urllib.request.build_opener(_NoRedirect, *proxies).open(request, timeout=PING_SECONDS):
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})] if is_local else []
+        if ca_bundle and url.scheme == "https":
+            handlers.append(urllib.request.HTTPSHandler(context=trusted_authorities(ca_bundle)))
+        with urllib.request.build_opener(_NoRedirect, *handlers).open(request, timeout=PING_SECONDS):
             return None
+    except ConfigurationError as error:
+        return error.message
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
             return f"HTTP status {error.code}"
