@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.sync.processes import ServerProcess
 from benchmarks.sync.report import describe, insert
-from benchmarks.sync.rounds import CONTESTANTS, Measurement, WalkMeasurement, run_round, run_walk
+from benchmarks.sync.rounds import CONTESTANTS, Measurement, WalkMeasurement, run_round, run_walks
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DOCUMENT = REPOSITORY / "docs" / "performance.md"
@@ -44,7 +44,7 @@ def main() -> None:
                         cost = f"{each.cost.wall:.2f} s, CPU {each.cost.cpu:.2f} s, {each.cost.peak:.0f} MB"
                         print(f"  run {number + 1}, {each.phase}, {each.contestant}: {cost}", file=sys.stderr)
                 for latency in sorted({*arguments.latencies, WALK_LATENCY}):
-                    walks.append(run_walk(server, assistants, latency))
+                    walks += run_walks(server, assistants, latency)
     tables = describe(measured, walks)
     print(tables)
     if arguments.write:

@@ -162,23 +162,23 @@ def _group_steps(measurement: Measurement) -> dict[str, float]:
 
 
 def _walk_table(walks: Iterable[WalkMeasurement]) -> str:
-    by_key: defaultdict[tuple[int, float], list[WalkMeasurement]] = defaultdict(list)
+    by_key: defaultdict[tuple[int, float, str], list[WalkMeasurement]] = defaultdict(list)
     for each in walks:
-        by_key[each.assistants, each.latency].append(each)
+        by_key[each.assistants, each.latency, each.account].append(each)
     rows = []
-    for (assistants, latency), runs in sorted(by_key.items()):
-        seconds, bound = median(each.seconds for each in runs), runs[0].bound
+    for (assistants, latency, account), runs in sorted(by_key.items()):
+        seconds, cpu = median(each.seconds for each in runs), median(each.cpu for each in runs)
+        bound = runs[0].bound
         ratio = seconds / bound if bound else None
         goal = WALK_GOAL if ratio and assistants >= WALK_GOAL_FROM else None
-        cost = _median_cost(runs)
-        cells = [f"{assistants:,}", f"{latency:g} ms", str(runs[0].pages), f"{seconds:.2f}", f"{cost.cpu:.2f}"]
+        cells = [f"{assistants:,}", f"{latency:g} ms", account, str(runs[0].pages), f"{seconds:.2f}", f"{cpu:.2f}"]
         cells += [f"{bound:.2f}", f"{ratio:.3g} ×"] if ratio else ["", ""]
         rows.append([*cells, *_judge(goal, " ×", ratio or 0)])
-    header = ["assistants", "latency", "pages", "wall s", "CPU s of the process", "bound s", "ratio", "goal", "met"]
+    header = ["assistants", "latency", "account", "pages", "wall s", "CPU s", "bound s", "ratio", "goal", "met"]
     return _table(header, rows)
 
 
-def _median_cost(measured: Sequence[Measurement] | Sequence[WalkMeasurement]) -> Cost:
+def _median_cost(measured: Sequence[Measurement]) -> Cost:
     costs = [each.cost for each in measured]
     return Cost(
         median(cost.wall for cost in costs), median(cost.cpu for cost in costs), median(cost.peak for cost in costs)

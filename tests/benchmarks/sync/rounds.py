@@ -70,14 +70,16 @@ class Measurement:
 
 @dataclass(frozen=True)
 class WalkMeasurement:
-    """One walk, without the start of its process. `bound` is (pages / window) × latency, in seconds."""
+    """One walk, without the start of its process. `account`: new to the walk, or known from the walk before. Wall and
+    CPU seconds; `bound` is (pages / window) × latency, in seconds."""
 
     assistants: int
     latency: float
+    account: str
     pages: int
     seconds: float
+    cpu: float
     bound: float
-    cost: Cost
 
 
 def run_round(
@@ -99,18 +101,21 @@ def run_round(
                 yield Measurement(assistants, latency, phase, contestant.name, cost, read_steps(folder))
 
 
-def run_walk(server: ServerProcess, assistants: int, latency: float) -> WalkMeasurement:
-    """One walk. Raises WrongResultError and CommandFailedError."""
+def run_walks(server: ServerProcess, assistants: int, latency: float) -> list[WalkMeasurement]:
+    """A walk of a new account, and one of the same account that is known. Raises WrongResultError and
+    CommandFailedError."""
     server.set("same", latency)
     with tempfile.TemporaryDirectory() as root:
         folder, log = Path(root), Path(root) / "log"
-        command = [sys.executable, "-P", str(SCRIPTS / "walk.py")]
-        cost = measure(command, _environment(server, folder), folder, log)
+        measure([sys.executable, "-P", str(SCRIPTS / "walk.py")], _environment(server, folder), folder, log)
         said = json.loads(log.read_text(encoding="utf-8"))
-    if said["records"] != assistants:
-        raise WrongResultError(f"the walk saw {said['records']} of {assistants} assistants")
-    bound = said["pages"] / said["window"] * latency / 1000
-    return WalkMeasurement(assistants, latency, said["pages"], said["seconds"], bound, cost)
+    walks = []
+    for walk in said["walks"]:
+        if walk.pop("records") != assistants:
+            raise WrongResultError(f"the walk did not see {assistants} assistants")
+        bound = walk["pages"] / said["window"] * latency / 1000
+        walks.append(WalkMeasurement(assistants=assistants, latency=latency, bound=bound, **walk))
+    return walks
 
 
 def read_steps(folder: Path) -> dict[str, float]:
