@@ -1,4 +1,4 @@
-"""Claims about `execute_small`: all or nothing, and the connection stays as it was."""
+"""Claims about `change_catalog`: all or nothing, and the connection stays as it was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from puretalk.database import execute_small
+from puretalk.database import change_catalog
 
 RENAME = "COMMENT ON TABLE numbers IS 'it''s; a name'"
 
@@ -30,18 +30,18 @@ def has_optimizer(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def test_statements_are_done_together(connection: duckdb.DuckDBPyConnection) -> None:
-    execute_small(connection, [RENAME, "COMMENT ON COLUMN numbers.number IS 'one'"])
+    change_catalog(connection, [RENAME, "COMMENT ON COLUMN numbers.number IS 'one'"])
     assert comments(connection) == [("it's; a name",)]
     assert has_optimizer(connection)
 
 
 def test_of_statements_of_which_one_fails_none_is_done(connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(duckdb.Error, match="missing"):
-        execute_small(connection, [RENAME, "COMMENT ON COLUMN numbers.missing IS 'one'"])
+        change_catalog(connection, [RENAME, "COMMENT ON COLUMN numbers.missing IS 'one'"])
     assert comments(connection) == [(None,)]
     assert has_optimizer(connection)
 
 
 def test_no_statement_is_nothing_to_do(connection: duckdb.DuckDBPyConnection) -> None:
-    execute_small(connection, [])
+    change_catalog(connection, [])
     assert comments(connection) == [(None,)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import duckdb
@@ -29,19 +30,26 @@ def quote_name(*parts: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
-def execute_small(connection: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
-    """Statements that change the catalog, in one transaction: a hundred commits take longer than most models. The
-    optimizer has nothing to do in them, and would take half of their time."""
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What is executed within it is done together, or not at all where DuckDB refuses some of it."""
+    connection.begin()
+    try:
+        yield
+    except duckdb.Error:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def change_catalog(connection: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
+    """Statements such as COMMENT ON, in one transaction: a hundred commits take longer than most models. The optimizer
+    has nothing to do in them, and would take half of their time."""
     if not statements:
         return
     connection.execute("PRAGMA disable_optimizer")
     try:
-        connection.begin()
-        try:
+        with transaction(connection):
             connection.execute("; ".join(statements)).fetchall()
-        except duckdb.Error:
-            connection.rollback()
-            raise
-        connection.commit()
     finally:
         connection.execute("PRAGMA enable_optimizer")

@@ -40,3 +40,24 @@ def test_a_record_comes_without_the_key_on_a_page_and_from_its_own_address(odd: 
 
     with DemoApi(account, key=KEY) as api:
         asyncio.run(ask(api))
+
+
+def test_the_key_is_found_in_the_one_record_of_a_page_that_is_not_known() -> None:
+    account = Account(assistants=3)
+    changed, *others = account.live_ids()
+
+    async def ask(api: DemoApi) -> None:
+        async with ApiClient(ApiSettings(KEY, api.base_url)) as client:
+            before = await fetch_page(client, ENDPOINT, 1)
+            assert before is not None
+            account.edit(changed, prompt=f"Say {KEY}.")
+            known = frozenset(record.digest for record in before.records)
+            page = await fetch_page(client, ENDPOINT, 1, known=known)
+            assert page is not None
+            [held] = [record for record in page.records if record.held_key]
+            assert isinstance(held.value, dict)
+            assert (held.value["assistant_id"], held.value["prompt"]) == (changed, f"Say {HIDDEN}.")
+            assert [record.value for record in page.records if record is not held] == [None] * len(others)
+
+    with DemoApi(account, key=KEY) as api:
+        asyncio.run(ask(api))

@@ -1,4 +1,4 @@
-"""DuckDB gives memory back soon: what a command tells its allocator."""
+"""What a command tells DuckDB's allocator, and Python's search for cycles."""
 
 from __future__ import annotations
 
@@ -33,3 +33,17 @@ def test_what_the_caller_says_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
     give_memory_back()
     assert os.environ[name] == ours
+
+
+def test_a_command_looks_for_cycles_less_often_than_python_does_by_itself() -> None:
+    script = """
+import atexit, gc, sys
+before = gc.get_threshold()[0]
+atexit.register(lambda: print(gc.get_threshold()[0] > 20 * before))
+from puretalk.cli import run
+
+sys.argv = ["puretalk", "--version"]
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["True"]

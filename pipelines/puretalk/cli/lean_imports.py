@@ -44,13 +44,18 @@ def lean_dlt() -> Iterator[None]:
     if name in sys.modules:
         yield
         return
-    stand_in = ModuleType(name)
-    stand_in.init = lambda _settings: None  # type: ignore[attr-defined]
-    sys.modules[name] = stand_in
+    sys.modules[name] = _UnaskedClient(name)
     try:
         yield
     finally:
         del sys.modules[name]
+
+
+class _UnaskedClient(ModuleType):
+    """What dlt calls of its HTTP client where nothing asks it."""
+
+    def init(self, settings: object) -> None:
+        """Takes the settings of a pipeline."""
 
 
 class _Later(MetaPathFinder):

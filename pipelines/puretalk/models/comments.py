@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import execute_small, quote_literal, quote_name
+from puretalk.database import change_catalog, quote_literal, quote_name
 from puretalk.models.model import Model, quote_relation
 from puretalk.models.properties import Properties
 from puretalk.schema import STORAGE_SCHEMA
@@ -53,7 +53,7 @@ def write_comments(
         if comment != description:
             target = quote_name(found.schema, found.name, column)
             statements.append(f"COMMENT ON COLUMN {target} IS {quote_literal(description)}")
-    execute_small(connection, statements)
+    change_catalog(connection, statements)
 
 
 def _read_comments(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str | None], str | None]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import quote_literal, quote_name
+from puretalk.database import quote_literal, quote_name, transaction
 from puretalk.endpoints.assistants.tables import ASSISTANT_VERSIONS, ASSISTANTS
 from puretalk.schema import INTERNAL_SCHEMA, STORAGE_SCHEMA, Table
 
@@ -149,14 +149,9 @@ class TouchedAssistants:
             self._replace(INPUTS_TABLE, f"SELECT {KEY}, fingerprint FROM {_TOUCHED} WHERE fingerprint IS NOT NULL")
 
     def _replace(self, table: str, rows: str, ids: str = f"SELECT {KEY} FROM {_TOUCHED}") -> None:
-        self._connection.begin()
-        try:
+        with transaction(self._connection):
             self._execute(f"DELETE FROM {table} WHERE {KEY} IN ({ids})")
             self._execute(f"INSERT INTO {table} {rows}")
-        except duckdb.Error:
-            self._connection.rollback()
-            raise
-        self._connection.commit()
 
     def _execute(self, sql: str) -> None:
         self._connection.execute(sql).fetchall()

@@ -174,7 +174,7 @@ def build_resources(
     """The batches of rows as one hidden resource, and a transformer on it for each table.
 
     `is_first`: the destination holds no row that one of these could replace, so they need not be merged.
-    `is_described`: dlt's schema says what each column means, for those who will see it: a tenth of a load."""
+    `is_described`: dlt's schema says what tables and columns mean, for those who will see it: a tenth of a load."""
     account = dlt.resource(batches, name="account", selected=False)
     return [account, *(_table_resource(table, account, is_first, is_described) for table in TABLES.values())]
 
@@ -212,7 +212,8 @@ def _table_resource(table: Table, batches: DltResource, is_first: bool, is_descr
         primary_key=list(table.key),
         write_disposition="append" if is_first else _write_disposition(table),
     )
-    resource.apply_hints(additional_table_hints={"description": table.description})
+    if is_described:
+        resource.apply_hints(additional_table_hints={"description": table.description})
     return resource
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from puretalk.catalogue import TABLES
-from puretalk.database import OFFLINE, execute_small, quote_literal, quote_name
+from puretalk.database import OFFLINE, change_catalog, quote_literal, quote_name
 from puretalk.endpoints.assistants.versions import CURRENT, VERSION_COLUMNS
 from puretalk.errors import ConfigurationError, WarehouseError
 from puretalk.listener import SILENT, Listener, Step
@@ -222,7 +222,7 @@ class Warehouse:
             connection.execute("COPY FROM DATABASE old TO fresh")
             comments = connection.execute(_COMMENTS).fetchall()
             connection.execute("USE fresh")
-            execute_small(
+            change_catalog(
                 connection, [f"COMMENT ON {kind} {name} IS {quote_literal(text)}" for kind, name, text in comments]
             )
         os.replace(fresh, path)
@@ -262,7 +262,7 @@ def describe(connection: duckdb.DuckDBPyConnection) -> None:
             if there.get((name, column)) != text:
                 target = quote_name(STORAGE_SCHEMA, name, *([column] if column else []))
                 comments.append(f"COMMENT ON {'COLUMN' if column else 'TABLE'} {target} IS {quote_literal(text)}")
-    execute_small(connection, comments)
+    change_catalog(connection, comments)
 
 
 def seal(connection: duckdb.DuckDBPyConnection, snapshot_id: str, moment: datetime) -> None:
